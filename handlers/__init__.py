@@ -19,8 +19,12 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 
 from bot.acting import Acting
-from bot.blocks import buttons, follow_modal, hours_modal, rule_modal, share
-from bot.errors import BotError
+from bot.blocks import buttons, error_modal, follow_modal, hours_modal, rule_modal, share
+from bot.blocks.language import Language, speaking
+from bot.blocks.message import Block
+from bot.blocks.modals import parse_language
+from bot.blocks.sentences import sentence
+from bot.errors import InputProblem, InvalidInput
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
 from handlers import actions, commands, conversation, ends, events, follow, follow_workflow, home, hours, views
@@ -69,10 +73,10 @@ def register(
 ) -> Middleware:
     """Register every listener with `app`; returns the middleware, which knows the running ones.
 
-    Without `acting` nobody may cancel or retry: nothing listens to the buttons for that.
+    Without `acting` nobody may cancel or retry, and who presses a button for that, on an old message, reads so.
     """
     middleware = Middleware(workspace, requests)
-    listeners = _buttons() | ({} if acting is None else _acting(acting))
+    listeners = _buttons() | (_refused_acting() if acting is None else _acting(acting))
 
     def bind(listener: Callable[..., Awaitable[None]]) -> Listener:
         return partial(listener, subscriptions=subscriptions, workspace=workspace)
@@ -106,6 +110,8 @@ def register(
     _submissions(app, middleware, counted)
     for event in ("app_mention", "message"):
         _converse(app, event, middleware, bind(commands.execution), requests)
+    app.action(_ANY)(middleware.guard("unknown_button", counted(_unknown)))
+    app.view(_ANY)(middleware.guard("unknown_modal", counted(_unknown), shows=_unknown_modal))
     _ack_the_rest(app, middleware)
     return middleware
 
@@ -191,6 +197,15 @@ def _acting(acting: Acting) -> dict[str, Callable[..., Awaitable[None]]]:
     }
 
 
+def _refused_acting() -> dict[str, Callable[..., Awaitable[None]]]:
+    """The same where there are no operators."""
+
+    async def refuse(request: Request, **_dependencies: Any) -> None:
+        await request.check_operator()
+
+    return dict.fromkeys((buttons.ASK_ACTION, buttons.DO_ACTION), refuse)
+
+
 async def _chosen(
     request: Request,
     *,
@@ -201,19 +216,34 @@ async def _chosen(
     """A choice of a menu does what a button with its action id does.
 
     Raises:
-        BotError: there is no such button.
+        InvalidInput: there is no such button.
     """
     request.verb = request.chosen
     if request.chosen not in listeners:
-        raise BotError("a choice that stands for no button")
+        raise InvalidInput(InputProblem.UNKNOWN_BUTTON)
     await listeners[request.chosen](request, subscriptions=subscriptions, workspace=workspace)
 
 
+def _unknown_modal(request: Request) -> Block:
+    """What a modal shows that another version of the bot has opened, instead of closing as if it were done."""
+    with speaking(parse_language(request.private_metadata) or Language.ENGLISH):
+        return error_modal(sentence(InvalidInput(InputProblem.UNKNOWN_BUTTON)))
+
+
+async def _unknown(_request: Request, **_dependencies: Any) -> None:
+    """What another version of the bot has shown.
+
+    Raises:
+        InvalidInput: nothing can be done about it.
+    """
+    raise InvalidInput(InputProblem.UNKNOWN_BUTTON)
+
+
 async def _nothing(_request: Request) -> None:
-    """For requests that need an ack only: buttons that are links, views that are closed, events of no interest."""
+    """For requests that need an ack only: views that are closed, events of no interest."""
 
 
 def _ack_the_rest(app: AsyncApp, middleware: Middleware) -> None:
     """Ack what no listener takes. Registered last: Bolt asks listeners in the order of their registration."""
-    for take in (app.event, app.action, app.view, app.view_closed, app.shortcut, app.options, app.command):
+    for take in (app.event, app.view_closed, app.shortcut, app.options, app.command):
         take(_ANY)(middleware.guard("rest", _nothing, who=Who.SLACK))

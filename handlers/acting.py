@@ -26,7 +26,7 @@ async def ask_action(request: Request, *, acting: Acting, subscriptions: Subscri
     try:
         execution_id, action = parse_asking(request.action_value)
     except ValueError:
-        raise InvalidInput(InputProblem.NOT_A_QUESTION) from None
+        raise InvalidInput(InputProblem.UNKNOWN_BUTTON) from None
     request.execution_id, request.verb = execution_id, action.value
     await _wait(request, workspace, action)
     await request.check_operator()
@@ -40,7 +40,7 @@ async def do_action(request: Request, *, acting: Acting, subscriptions: Subscrip
     try:
         question = parse_question(request.action_value)
     except ValueError:
-        raise InvalidInput(InputProblem.NOT_A_QUESTION) from None
+        raise InvalidInput(InputProblem.UNKNOWN_BUTTON) from None
     action = question.action
     request.execution_id, request.verb = question.execution_id, action.value
     await request.check_operator()

@@ -127,7 +127,7 @@ async def mute_execution(request: Request, *, subscriptions: Subscriptions, work
     subscriber, execution_id = await _bound_to(request, workspace)
     chosen, asker = parse_span(_value(request).level), request.asker
     if chosen is None:
-        raise InvalidInput(InputProblem.NOT_A_PAGE)
+        raise InvalidInput(InputProblem.UNKNOWN_BUTTON)
     zone = await workspace.languages.zone(asker.id)
     done = await subscriptions.quiet.mute(subscriber, execution_id, *chosen, by=asker.id, zone=zone)
     await respond(workspace.slack, request.response_url, muted_reply(done))

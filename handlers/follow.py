@@ -68,7 +68,7 @@ async def submit(request: Request, *, subscriptions: Subscriptions, workspace: W
     try:
         entered, _language = parse_entered(request.entered, request.private_metadata)
     except ValueError:
-        raise InvalidInput(InputProblem.NOT_A_PAGE) from None
+        raise InvalidInput(InputProblem.UNKNOWN_BUTTON) from None
     try:
         view = await _followed(request, entered, subscriptions, workspace)
     except (InvalidInput, GCSError, TooManySubscriptions) as error:  # it can be mended in the modal

@@ -101,7 +101,7 @@ async def choose_my_level(request: Request, *, subscriptions: Subscriptions, wor
     """The level for what the person follows from now on without naming one."""
     known = [level for level in Level if level.value == request.action_value]
     if not known:
-        raise InvalidInput(InputProblem.NOT_A_PAGE)
+        raise InvalidInput(InputProblem.UNKNOWN_BUTTON)
     await subscriptions.choose_level(request.asker, known[0])
     await publish_again(request, subscriptions, workspace)
 

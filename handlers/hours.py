@@ -43,7 +43,7 @@ async def submit(request: Request, *, subscriptions: Subscriptions, workspace: W
     try:
         chosen = parse_chosen(request.entered)
     except ValueError:
-        raise InvalidInput(InputProblem.NOT_A_PAGE) from None
+        raise InvalidInput(InputProblem.UNKNOWN_BUTTON) from None
     zone = zone_named(chosen.zone or await workspace.languages.zone(request.asker.id))
     if not zone:
         error, is_on = InvalidInput(InputProblem.UNKNOWN_ZONE), await subscriptions.quiet.hours(request.asker)

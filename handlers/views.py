@@ -39,7 +39,7 @@ async def choose_level(request: Request, *, subscriptions: Subscriptions, worksp
     subscriber, execution_id = await _about(request, workspace)
     known = [level for level in Level if level.value == request.action_value]
     if not known:
-        raise InvalidInput(InputProblem.NOT_A_PAGE)
+        raise InvalidInput(InputProblem.UNKNOWN_BUTTON)
     done = await subscriptions.change_level(subscriber, execution_id, known[0], by=request.asker.id)
     await _show_levels(request, done.subscription, done.snapshot, workspace)
 
@@ -48,7 +48,7 @@ async def choose_success(request: Request, *, subscriptions: Subscriptions, work
     """Where a channel reads of a success: also outside the thread, or in it only."""
     subscriber, execution_id = await _about(request, workspace)
     if subscriber.is_person or request.action_value not in {IN_CHANNEL, IN_THREAD}:
-        raise InvalidInput(InputProblem.NOT_A_PAGE)
+        raise InvalidInput(InputProblem.UNKNOWN_BUTTON)
     done = await subscriptions.announce_success(
         subscriber, execution_id, is_wanted=request.action_value == IN_CHANNEL, by=request.asker.id
     )
@@ -65,7 +65,7 @@ async def choose_mute(request: Request, *, subscriptions: Subscriptions, workspa
     elif request.action_value == NO_MUTE:
         done = await subscriptions.quiet.unmute(subscriber, execution_id, by=asker.id)
     else:
-        raise InvalidInput(InputProblem.NOT_A_PAGE)
+        raise InvalidInput(InputProblem.UNKNOWN_BUTTON)
     await _show_levels(request, done.subscription, done.snapshot, workspace)
 
 
@@ -95,10 +95,10 @@ async def share_into(request: Request, *, subscriptions: Subscriptions, workspac
     try:
         execution_id = parse_metadata(request.private_metadata, share.Sharing).execution_id
     except ValueError:
-        raise InvalidInput(InputProblem.NOT_A_PAGE) from None
+        raise InvalidInput(InputProblem.UNKNOWN_BUTTON) from None
     request.execution_id = execution_id
     if not (request.channel_id and workspace.slack.is_response_url(request.response_url)):
-        raise InvalidInput(InputProblem.NOT_A_PAGE)
+        raise InvalidInput(InputProblem.UNKNOWN_BUTTON)
     await check_membership(workspace, request.channel_id, request.asker.id)
     await share_with_channel(request, execution_id, subscriptions, workspace)
     await show(request, workspace, share.shared_modal(request.channel_id))
@@ -115,7 +115,7 @@ async def _about(request: Request, workspace: Workspace) -> tuple[Subscriber, st
     try:
         about = parse_metadata(request.private_metadata, About)
     except ValueError:
-        raise InvalidInput(InputProblem.NOT_A_PAGE) from None
+        raise InvalidInput(InputProblem.UNKNOWN_BUTTON) from None
     request.execution_id, asker = about.execution_id, request.asker
     subscriber = Subscriber(team_id=asker.team_id, id=about.subscriber_id)
     if subscriber.is_person or not subscriber.id:
@@ -133,7 +133,7 @@ def _execution_id(request: Request) -> str:
     try:
         return parse_metadata(request.private_metadata, StepsPage).execution_id
     except ValueError:
-        raise InvalidInput(InputProblem.NOT_A_PAGE) from None
+        raise InvalidInput(InputProblem.UNKNOWN_BUTTON) from None
 
 
 def _page(request: Request) -> int:
@@ -144,5 +144,5 @@ def _page(request: Request) -> int:
     """
     value = request.action_value or "0"
     if not re.fullmatch(r"-?\d{1,4}", value, re.ASCII):
-        raise InvalidInput(InputProblem.NOT_A_PAGE)
+        raise InvalidInput(InputProblem.UNKNOWN_BUTTON)
     return int(value)

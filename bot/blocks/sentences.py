@@ -239,9 +239,9 @@ _PROBLEMS: dict[InputProblem, str] = {
     InputProblem.SEVERAL_BOARDS: N_("This channel has several boards. Say which one to end, for example {line}."),
     InputProblem.OTHER_CHANNEL: N_("That button belongs to another channel, so it does nothing here: press it there."),
     InputProblem.OTHER_PERSON: N_("That button is somebody else's. Type `/execution forget-me` for one of your own."),
-    InputProblem.NOT_A_QUESTION: N_("I do not know that button. Close this window and try again."),
-    InputProblem.NOT_A_PAGE: N_(
-        "That button leads to a page I do not know. Close this window and open the steps again."
+    InputProblem.UNKNOWN_BUTTON: N_(
+        "I do not know that button: it may be from another version of me. Open its window again, or type `/execution`, "
+        "to get a new one."
     ),
     InputProblem.NOT_IN_CHANNEL: N_(
         "I am not in this channel, so I cannot post here. Invite me with `/invite`, then try again."

@@ -10,7 +10,7 @@ from sandbox.slack import Message
 from sandbox.slack.delivery import Parcel
 from sandbox.slack.views import put_on_top
 from tests.end_to_end.conftest import World, answers_forgotten
-from tests.end_to_end.people import Person, labels, words
+from tests.end_to_end.people import PATIENCE, Person, labels, words
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -279,7 +279,10 @@ async def test_an_event_that_comes_twice_does_no_harm(talk: World, carol: Person
 
 
 async def test_unknown_requests_are_acked(talk: World, carol: Person) -> None:
-    """Unknown events, buttons, modals, shortcuts and commands, as of other versions: acked, without a response."""
+    """Unknown events, buttons, modals, shortcuts and commands, as of other versions: acked.
+
+    What somebody has pressed or submitted is explained, once each.
+    """
     slack = talk.slack
     old = {"type": "button", "action_id": "of_1999", "text": {"type": "plain_text", "text": "Old"}, "value": "x"}
     blocks = [{"type": "actions", "elements": [old]}]
@@ -295,7 +298,9 @@ async def test_unknown_requests_are_acked(talk: World, carol: Person) -> None:
         await slack.command(carol.id, carol.channel, "", command="/old"),
     ]
     assert [(each.acked, each.error, each.attempts) for each in done] == [(True, "", 1)] * len(done)
-    assert not carol.read
+    await carol.modal("another version of me")
+    await talk.slack.wait_for(lambda: bool(carol.read), PATIENCE)
+    assert ["another version of me" in each.text for each in carol.read] == [True]
 
 
 @pytest.mark.parametrize("value", ["", "|", "no id", "x" * 120, "../../v3/auth/tokens", "|C0NOWHERE"])

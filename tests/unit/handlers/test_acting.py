@@ -245,15 +245,16 @@ async def test_operators_must_be_let_in(person: dict[str, Any]) -> None:
         assert (acting.looked, acting.acted) == ([], [])
 
 
-async def test_without_operators_nothing_listens() -> None:
-    """Not to the buttons, and not to the menu."""
+async def test_without_operators_nobody_acts() -> None:
+    """Who presses a button of a message from before reads why, and so does who chooses from its menu."""
+    refusal = sentence(InvalidInput(InputProblem.NO_OPERATOR))
     async with made() as world:
         await world.press(buttons.ASK_ACTION, ASKED)
-        await world.press(buttons.DO_ACTION, CONFIRMED, **MODAL)
-        assert {method for method, _ in world.slack.calls} <= {"auth.test"}
-        assert world.slack.answers == []
         await world.chooses(buttons.ASK_ACTION, ASKED)
-        assert world.reply == sentence(BotError())
+        assert [answer["text"] for answer in world.slack.answers] == [refusal, refusal]
+        await world.press(buttons.DO_ACTION, CONFIRMED, **MODAL)
+        (update,) = world.slack.called("views.update")
+        assert refusal in str(update["view"])
 
 
 @pytest.mark.parametrize(
@@ -272,7 +273,7 @@ async def test_nonsense_does_nothing(action_id: str, value: str) -> None:
     """With a sentence."""
     async with world_of() as (world, acting):
         await world.press(action_id, value, **MODAL)
-        assert sentence(InvalidInput(InputProblem.NOT_A_QUESTION)) in shown(world)
+        assert sentence(InvalidInput(InputProblem.UNKNOWN_BUTTON)) in shown(world)
         assert (acting.looked, acting.acted) == ([], [])
 
 

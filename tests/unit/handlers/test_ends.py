@@ -9,7 +9,7 @@ import pytest
 from bot.blocks import buttons
 from bot.blocks.sentences import sentence
 from bot.domain.events import Event
-from bot.errors import BotError, ExecutionNotFound, InputProblem, InvalidInput
+from bot.errors import ExecutionNotFound, InputProblem, InvalidInput
 from tests.unit.handlers.conftest import World
 from tests.unit.handlers.doubles import ID
 
@@ -82,7 +82,7 @@ async def test_a_choice_names_no_other_channel(world: World) -> None:
 async def test_a_menu_has_no_other_choices(world: World, action_id: str) -> None:
     """Decisions of members stay with their own buttons, which check for that."""
     await world.chooses(action_id, "C1")
-    assert world.reply == sentence(BotError())
+    assert world.reply == sentence(InvalidInput(InputProblem.UNKNOWN_BUTTON))
     assert world.channels.records == {}
 
 

@@ -76,6 +76,7 @@ def kind_of(listener: str) -> str:
         "follow_submitted": "submitted modal",
         "workflow_submitted": "submitted modal",
         "hours_submitted": "submitted modal of settings",
+        "unknown_modal": "submitted modal of settings",
         "share_into": "submitted modal",
     }
     return known.get(listener, "button of a message")
@@ -153,6 +154,8 @@ def ways() -> dict[str, Way]:
         "workflow_submitted": partial(submitted, modal=rule_modal()),
         "hours_submitted": partial(submitted, modal=hours_modal(Chosen(zone="UTC"), is_on=True)),
         "share_into": shared,
+        "unknown_button": lambda world: world.press("of_next_year"),
+        "unknown_modal": partial(submitted, modal=rule_modal() | {"callback_id": "of_next_year"}),
         buttons.CHOOSE: lambda world: world.chooses(buttons.SHARE_EXECUTION),
     }
     known |= {name: lambda world, name=name: shortcut(world, name) for name in handlers.SHORTCUTS}  # type: ignore[misc]  # bound at once

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import timedelta
 
 import pytest
 import structlog
 from structlog.testing import capture_logs
 
+from bot.blocks.language import Language
+from bot.blocks.modals import Spoken, metadata
 from bot.blocks.sentences import sentence
-from bot.errors import BotError, GCSUnavailable, InputProblem
+from bot.errors import BotError, GCSUnavailable, InputProblem, InvalidInput
 from bot.metrics import HANDLERS_ACK_SECONDS, HANDLERS_REQUESTS
 from handlers.request import Request
 from tests.unit.handlers.conftest import World
@@ -123,8 +126,6 @@ async def test_a_listener_starts_by_itself(world: World) -> None:
     [
         {"type": "event_callback", "event": {"type": "member_joined_channel"}},
         {"type": "event_callback", "event": {"type": "message", "channel": "D1", "text": "hello", "user": "U1"}},
-        {"type": "block_actions", "actions": [{"action_id": "link", "block_id": "b", "type": "button"}]},
-        {"type": "view_submission", "view": {"id": "V1", "callback_id": "any", "type": "modal"}},
         {"type": "view_closed", "view": {"id": "V1", "callback_id": "any", "type": "modal"}},
         {"type": "shortcut", "callback_id": "old"},
         {"type": "message_action", "callback_id": "old", "message": {}},
@@ -139,6 +140,21 @@ async def test_nothing_goes_unacked(world: World, body: dict[str, object]) -> No
     response = await world.send(known | body if "command" not in body else {"team_id": "T1", "user_id": "U1", **body})
     assert response.status == 200
     assert world.slack.answers == []
+
+
+async def test_what_another_version_showed_is_explained(world: World) -> None:
+    """A button, a choice of its menu, and a modal, which does not close as if it were done."""
+    unknown = sentence(InvalidInput(InputProblem.UNKNOWN_BUTTON))
+    await world.press("of_next_year")
+    await world.chooses("of_next_year")
+    assert [answer["text"] for answer in world.slack.answers] == [unknown, unknown]
+    person = {"user": {"id": "U1", "team_id": "T1"}, "team": {"id": "T1"}, "trigger_id": "t.1"}
+    chinese = {"private_metadata": metadata(Spoken(Language.CHINESE))}
+    view = {"id": "V1", "callback_id": "of_next_year", "type": "modal", **chinese}
+    response = await world.send({"type": "view_submission", "view": view, **person})
+    acked = json.loads(response.body or "{}")
+    assert (acked["response_action"], "另一个版本" in str(acked["view"])) == ("update", True)
+    assert unknown in str(world.slack.called("views.update")[0]["view"])
 
 
 async def test_a_forged_request_is_refused(world: World) -> None:

@@ -147,4 +147,4 @@ async def test_an_unknown_level_is_refused(world: World, action_id: str, value: 
         action_id, value, **modal({"private_metadata": f'{{"execution_id": "{ID}", "subscriber_id": ""}}'})
     )
     assert world.subscriptions.asked == []
-    assert sentence(InvalidInput(InputProblem.NOT_A_PAGE)) in str(world.slack.called("views.update")[0]["view"])
+    assert sentence(InvalidInput(InputProblem.UNKNOWN_BUTTON)) in str(world.slack.called("views.update")[0]["view"])

@@ -84,7 +84,7 @@ async def test_a_foreign_choice_is_refused(world: World, value: str) -> None:
     about = {"private_metadata": f'{{"execution_id": "{ID}", "subscriber_id": ""}}'}
     await world.press(buttons.CHOOSE_MUTE, value, **modal(about))
     assert world.subscriptions.asked == []
-    assert sentence(InvalidInput(InputProblem.NOT_A_PAGE)) in str(world.slack.called("views.update")[0]["view"])
+    assert sentence(InvalidInput(InputProblem.UNKNOWN_BUTTON)) in str(world.slack.called("views.update")[0]["view"])
 
 
 async def test_the_menu_of_a_card_unmutes(world: World) -> None:

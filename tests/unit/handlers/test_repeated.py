@@ -73,7 +73,7 @@ async def test_a_page_that_is_none_is_explained(world: World, value: str) -> Non
     view = {"id": "V1", "type": "modal", "private_metadata": METADATA, "callback_id": "steps"}
     await world.arrives(world.press_of("next_page", value) | {"view": view})
     (update,) = world.slack.called("views.update")
-    assert "a page I do not know" in str(update["view"])
+    assert "I do not know that button" in str(update["view"])
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

@@ -107,7 +107,7 @@ async def test_share_of_a_foreign_modal_says_so(world: World) -> None:
     view = chosen(world)["view"] | {"private_metadata": "{}"}
     await world.send(chosen(world, view=view))
     assert world.slack.answers == []
-    assert sentence(InvalidInput(InputProblem.NOT_A_PAGE)) in str(world.slack.called("views.update")[-1]["view"])
+    assert sentence(InvalidInput(InputProblem.UNKNOWN_BUTTON)) in str(world.slack.called("views.update")[-1]["view"])
 
 
 @pytest.mark.parametrize(
