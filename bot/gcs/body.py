@@ -1,7 +1,7 @@
 """The bytes of an answer before a table reads them: stripped of what is never shown, and mended if they are not JSON.
 
-Lives here: `slim`, `whole` and `mend`; bytes in, bytes out. Inputs, outputs, pictures and workflow sources can be
-megabytes, so they are skipped as text and never become objects; steps beyond `MAX_STEPS` are only counted. Does
+Lives here: `slim`, `whole`, `listed` and `mend`; bytes in, bytes out. Inputs, outputs, pictures and workflow sources
+can be megabytes, so they are skipped as text and never become objects; steps beyond `MAX_STEPS` are only counted. Does
 not live here: which fields are read (`bot.gcs.tables`, the caller), the limit of a body (`bot.gcs.http`).
 """
 
@@ -11,10 +11,10 @@ import json
 import re
 from collections.abc import Mapping
 from itertools import islice
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw, UnsetType
 
 T = TypeVar("T")
 
@@ -91,13 +91,26 @@ def _first(raw: Raw, most: int) -> tuple[object, int]:
     return raw, 0
 
 
-def items(body: bytes) -> list[bytes]:
-    """The items of a page of a list, each as its text.
+class Listed(NamedTuple):
+    """A page of a list."""
+
+    items: list[Raw]
+    """Each as its text."""
+    total: Any
+    """What it says about how many there are on all pages; None if nothing."""
+
+
+def listed(body: bytes) -> Listed:
+    """The page of a list in `body`; without executions GCS may leave them out, or write null.
 
     Raises:
         msgspec.MsgspecError, RecursionError, ValueError: `body` is not a list.
     """
-    return [bytes(item) for item in _entries.decode(_fields.decode(body).get("executions", Raw(b"[]")))]
+    page = decoded(_page, body)
+    if page.executions is UNSET and page.total_num is UNSET:
+        raise ValueError("neither executions nor their number")
+    total = None if page.total_num is UNSET else page.total_num
+    return Listed([] if page.executions is UNSET else page.executions or [], total)
 
 
 def mend(body: bytes) -> bytes:
@@ -125,6 +138,12 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
         return decoder.decode(mend(body))
 
 
+class _Page(msgspec.Struct):
+    executions: list[Raw] | UnsetType | None = UNSET
+    total_num: Any = UNSET
+
+
+_page = msgspec.json.Decoder(_Page)
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|-?\b(?:NaN|Infinity)\b', re.DOTALL)
 _HEX = "[0-9a-fA-F]"
 _FLAW = re.compile(

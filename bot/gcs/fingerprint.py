@@ -18,6 +18,7 @@ import msgspec
 
 from bot.domain.execution import TERMINAL_PHASES, WAITING_PHASES
 from bot.domain.search import Match
+from bot.errors import GCSMalformed
 from bot.gcs import values
 from bot.gcs.body import MAX_REPORTS, decoded
 from bot.gcs.tables import ActionStatus, ExecutionStatus, GetExecutionResponse, NodeStatus, StepCounts
@@ -71,7 +72,7 @@ class ItemState(NamedTuple):
     """Equal to `Fingerprint.state` of the execution's own answer."""
     labels: frozenset[str]
     """The names of its labels."""
-    item: _Item
+    item: _Item | GetExecutionResponse
 
     def match(self) -> Match:
         """What people and rules find the execution by."""
@@ -96,9 +97,12 @@ class ItemState(NamedTuple):
 def item_state(text: bytes) -> ItemState | None:
     """What an item of a list shows; None for one that cannot be read."""
     try:
-        item = decoded(_item, text)
+        try:
+            item: _Item | GetExecutionResponse = decoded(_item, text)
+        except msgspec.ValidationError:  # a field has another type than documented
+            item = GetExecutionResponse.read(text)
         state = _state(item)
-    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
+    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError, GCSMalformed):
         return None
     execution_id, spec = item.execution.guid.strip().casefold(), item.object.spec if item.object else None
     if not values.ID_PATTERN.fullmatch(execution_id):

@@ -9,7 +9,11 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
+import msgspec
+from msgspec import Raw
+
 from bot.errors import GCSMalformed
+from bot.gcs.body import listed
 
 
 class ListedId(NamedTuple):
@@ -27,14 +31,17 @@ def parse_listed_ids(body: bytes) -> tuple[ListedId, ...]:
         GCSMalformed: `body` is not a list.
     """
     try:
-        rows = json.loads(body.decode("utf-8", "replace"))["executions"] or []
-        found = [_listed_id(row) for row in rows]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        found = map(_listed_id, listed(body).items)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         raise GCSMalformed("not a list of executions: is this GeneContainer Service?") from None
     return tuple(filter(None, found))
 
 
-def _listed_id(row: Any) -> ListedId | None:
+def _listed_id(item: Raw) -> ListedId | None:
+    try:
+        row: Any = json.loads(bytes(item).decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return None
     record = row.get("execution") if isinstance(row, dict) else None
     if not isinstance(record, dict) or not isinstance(record.get("guid"), str):
         return None

@@ -15,7 +15,8 @@ import msgspec
 
 from bot.domain.search import Match
 from bot.errors import GCSMalformed
-from bot.gcs.body import mend
+from bot.gcs import values
+from bot.gcs.body import listed, mend
 from bot.gcs.fingerprint import ItemState, item_state
 from bot.gcs.known import LONGEST_RUN, NOTHING_LISTED, VOLATILE_FIELDS, Listed, Listing, Run, cuts_of
 
@@ -108,12 +109,12 @@ class PageReader:
         """
         self._read(is_whole=True)
         try:
-            rest = _rest.decode(mend((self._head or b"") + b"".join(self._pieces)))
-            total = int(rest.total_num or 0)
+            rest = listed(mend((self._head or b"") + b"".join(self._pieces)))
         except (msgspec.MsgspecError, ValueError, RecursionError):
             raise _no_list() from None
-        if rest.executions or not self._is_closed:
+        if rest.items or (self._head is not None and not self._is_closed):
             raise _no_list()
+        total = values.count(values.whole(rest.total)) or 0
         return Page(
             items=tuple(self._items),
             length=self._length,
@@ -277,14 +278,6 @@ def _no_list() -> GCSMalformed:
     return GCSMalformed("not a list of executions: is this GeneContainer Service?")
 
 
-class _Rest(msgspec.Struct):
-    """A list without its items."""
-
-    executions: list[msgspec.Raw]
-    total_num: int | str | None = None
-
-
-_rest = msgspec.json.Decoder(_Rest)
 _HEAD = re.compile(rb'"executions"\s*+:\s*+\[')
 _OPENING = re.compile(rb'\{\s*+"[^"\\]*+"')
 _GAP = re.compile(rb"\s*+,?\s*+")

@@ -13,7 +13,7 @@ import msgspec
 from bot.domain.search import Match
 from bot.errors import GCSMalformed
 from bot.gcs import values
-from bot.gcs.body import decoded
+from bot.gcs.body import listed
 
 
 class SearchPage(NamedTuple):
@@ -25,11 +25,6 @@ class SearchPage(NamedTuple):
     """Items on the page, unreadable ones included."""
     total: int
     """Executions in the whole list."""
-
-
-class _Page(msgspec.Struct):
-    executions: list[msgspec.Raw] | None = None
-    total_num: Any = None
 
 
 class _Record(msgspec.Struct):
@@ -48,7 +43,7 @@ class _Item(msgspec.Struct):
     enterprise_project: Any = None
 
 
-_page, _item = msgspec.json.Decoder(_Page), msgspec.json.Decoder(_Item)
+_item = msgspec.json.Decoder(_Item)
 
 
 def parse_search_page(body: bytes) -> SearchPage:
@@ -58,12 +53,11 @@ def parse_search_page(body: bytes) -> SearchPage:
         GCSMalformed: `body` is not a list.
     """
     try:
-        page = decoded(_page, body)
+        page = listed(body)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         raise GCSMalformed("not a list of executions") from None
-    items = page.executions or []
-    matches = tuple(match for match in map(_match, items) if match is not None)
-    return SearchPage(matches, len(items), values.count(values.whole(page.total_num)) or len(items))
+    matches = tuple(match for match in map(_match, page.items) if match is not None)
+    return SearchPage(matches, len(page.items), values.count(values.whole(page.total)) or len(page.items))
 
 
 def _match(raw: msgspec.Raw) -> Match | None:

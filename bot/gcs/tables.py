@@ -175,19 +175,24 @@ class GetExecutionResponse(SnakeTable):
             GCSMalformed: `body` is not an execution, or is another one.
         """
         try:
-            response = cls._read(body)
+            response = cls.read(body)
         except GCSMalformed:
             mended = bodies.mend(body)
             if mended == body:
                 raise
-            response = cls._read(mended)
+            response = cls.read(mended)
         guid = response.execution.guid.strip().casefold()
         if guid != requested_id.casefold():
             raise GCSMalformed(f"execution.guid: {'another execution than requested' if guid else 'missing'}")
         return response
 
     @classmethod
-    def _read(cls, body: bytes) -> GetExecutionResponse:
+    def read(cls, body: bytes) -> GetExecutionResponse:
+        """The execution in `body`, whichever it is.
+
+        Raises:
+            GCSMalformed: `body` is not an execution.
+        """
         try:
             if len(body) <= bodies.SLIM_ABOVE_BYTES:
                 with suppress(ValidationError):  # what cannot be read may be among what is never shown
@@ -307,12 +312,12 @@ def find_listed(body: bytes, execution_id: str) -> GetExecutionResponse | None:
         GCSMalformed: `body` is not a list.
     """
     try:
-        items = bodies.items(body)
+        items = bodies.listed(body).items
     except (msgspec.MsgspecError, RecursionError, ValueError):
         raise GCSMalformed("not a list of executions") from None
     for item in items:
         try:
-            found = GetExecutionResponse.parse(item, requested_id=execution_id)
+            found = GetExecutionResponse.parse(bytes(item), requested_id=execution_id)
         except GCSMalformed:  # another execution, or unreadable
             continue
         return found.model_copy(update={"is_partial": True})

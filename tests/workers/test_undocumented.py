@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from bot.domain.following import Level
 from sandbox import story
+from sandbox.gcs import Fault
 from sandbox.gcs.bodies import Body
 from tests.workers.rig import Rig
+from tests.workers.rules_rig import WORKFLOW, RulesRig
 
 
 def body_of(rig: Rig, execution_id: str) -> Body:
@@ -52,6 +55,32 @@ async def test_fields_of_other_types_hide_no_outcome(rig: Rig, change: dict[str,
     execution = await rig.followed(rig.lab)
     assert any("Succeeded" in text for text in await ended(rig, execution, change))
     assert rig.watcher.problem is None
+
+
+@pytest.mark.parametrize("change", SHAPES)
+async def test_rules_find_runs_of_other_types(rig: Rig, rules: RulesRig, change: dict[str, Any]) -> None:
+    """Lists show them as their own answers do."""
+    await rules.make(rig.lab, level=Level.STEPS)
+    execution = rig.gcs.play(story.happy(2), by_hand=True)
+    listed = {**body_of(rig, execution), "enterprise_project": "0", "object": []}
+    created = {"create_at": listed["execution"]["create_at"], "workflow_name": WORKFLOW}
+    listed["execution"] |= change | created
+    page = {"executions": [listed], "total_num": 1}
+    rig.gcs.faults.add(Fault(kind="malformed", execution_id="", body=page))
+    await rules.scan()
+    assert list(await rules.followed(rig.lab)) == [execution]
+
+
+@pytest.mark.parametrize("empty", [{"executions": None, "total_num": 0}, {"total_num": 0}, {"executions": None}])
+async def test_an_empty_list_may_be_left_out(rig: Rig, rules: RulesRig, empty: dict[str, Any]) -> None:
+    """A project without executions is no fault: `execution-bot check` passes, and rules wait for the first run."""
+    fault = rig.gcs.faults.add(Fault(kind="malformed", execution_id="", body=empty))
+    await rig.client.check()
+    await rules.make(rig.lab, level=Level.STEPS)
+    await rules.scan()
+    rig.gcs.faults.remove(fault)
+    execution = await rules.found(story.happy(2))
+    assert list(await rules.followed(rig.lab)) == [execution]
 
 
 async def test_other_types_in_the_control_object(rig: Rig) -> None:

@@ -12,9 +12,12 @@ import pytest
 
 from bot.errors import GCSMalformed
 from bot.gcs import listing as listing_module
-from bot.gcs.fingerprint import ItemState, item_state
+from bot.gcs.fingerprint import ItemState, fingerprint_of, item_state
 from bot.gcs.known import NOTHING_LISTED, VOLATILE_FIELDS, Listing
+from bot.gcs.listed_ids import parse_listed_ids
 from bot.gcs.listing import Page, PageReader, parse_page
+from bot.gcs.search_page import parse_search_page
+from bot.gcs.tables import GetExecutionResponse
 
 from .conftest import ID, body_of
 
@@ -143,6 +146,47 @@ def test_any_spacing_is_read(separators: tuple[str, str]) -> None:
     page = parse_page(body)
     assert states(page) == states(read(item(1), item(2)))
     assert parse_page(body, listing(page)).items == page.items
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"executions": null}', b'{"executions": null, "total_num": 0}', b'{"total_num": 0}']
+)
+def test_an_empty_list_may_be_left_out(body: bytes) -> None:
+    """GCS may write null where nothing is listed, or leave the list out, as it does with empty objects."""
+    assert parse_page(body, listing(read(RUNNING))).length == 0
+    assert parse_search_page(body).matches == ()
+    assert parse_listed_ids(body) == ()
+
+
+@pytest.mark.parametrize(
+    ("wire", "total"), [(7.0, 7), ("7.0", 7), ("many", 1), ([7], 1), (True, 1), (None, 1), (-3, 1)]
+)
+def test_a_total_of_another_type(wire: object, total: int) -> None:
+    """It is read sensibly or is unknown; then the list has as many items as the page."""
+    body = json.dumps({"executions": [item(1)], "total_num": wire}).encode()
+    assert parse_page(body).total == parse_search_page(body).total == total
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"execution": {"name": 7, "label": [{"key": "batch", "value": "7"}], "description": ["a", "b"]}},
+        {"execution": {"target": {"a": 1}, "status": 3, "create_at": [2026]}, "enterprise_project": "0"},
+        {"object": []},
+        {"object": {"metadata": 5, "spec": {"metadata": {"labels": "x"}}, "status": "Running"}},
+        {"object": {"status": {"objectStatus": "Running", "subObjectStatuses": {"job-a": "Failed"}}}},
+        {"object": {"status": {"objectStatus": {"message": ["a", "b"]}, "subObjectStatuses": [{"name": "job-a"}]}}},
+    ],
+)
+def test_items_of_other_shapes_are_read(changes: dict[str, Any]) -> None:
+    """A list shows of them what their own answers show, and rules find them."""
+    shown = item(1)
+    for table, change in changes.items():
+        shown[table] = {**shown[table], **change} if isinstance(change, dict) else change
+    page = read(item(2), shown)
+    own = GetExecutionResponse.read(json.dumps(shown).encode())
+    assert page.items[1].state == fingerprint_of(own).state
+    assert page.new[1].workflow_name == "deepvariant"
 
 
 def test_unreadable_items_are_skipped_but_count() -> None:
@@ -279,8 +323,9 @@ BROKEN = [
     b"<html>",
     b"{}",
     b'{"executions": 3}',
-    b'{"executions": null}',
-    b'{"executions": [], "total_num": "many"}',
+    b'{"error_code": "GCS.1", "error_msg": "no"}',
+    b'{"executions": null',
+    b'{"executions": {"a": 1}, "total_num": 1}',
     b'{"executions": [{"execution": {"guid": 1}}',
     b'{"executions": [{} {}]}',
     b'{"executions": [{},]}',

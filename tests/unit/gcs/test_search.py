@@ -124,7 +124,7 @@ def test_odd_items_are_left_out() -> None:
     assert parse_search_page(b'{"executions": null}').matches == ()
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"<html>", b'{"executions": 5}'])
+@pytest.mark.parametrize("body", [b"", b"[]", b"<html>", b"{}", b'{"executions": 5}', b'{"error_code": 5}'])
 def test_no_list_is_malformed(body: bytes) -> None:
     """Something else than a list finds nothing, which is said."""
     with pytest.raises(GCSMalformed):
