@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from bot.audit import audit, current_request
 from bot.boards import BoardRequests
+from bot.domain import observing
 from bot.domain.cadence import Cadence
 from bot.domain.change import Change, ChangeKind
 from bot.domain.events import Event
@@ -215,6 +216,7 @@ class Subscriptions:
             SubscriptionChanged, TooManySubscriptions: nothing was written.
         """
         snapshot, fingerprint, alarm_at = polled
+        snapshot = observing.until_confirmed(snapshot)
         if snapshot.execution.phase == Phase.SUCCEEDED and was is None:
             return Subscribed(subscription, snapshot, None, followed=False)
         is_person = subscription.subscriber.is_person
@@ -222,7 +224,7 @@ class Subscriptions:
             self._subscribers.subscribe(
                 subscription,
                 snapshot,
-                first_poll=self._cadence.poll,
+                first_poll=self._cadence.soon if snapshot.contradicted else self._cadence.poll,
                 alarm=alarm_at - snapshot.seen_at if alarm_at else None,
                 fingerprint=fingerprint,
                 most=self._allowance.per_person if is_person else self._allowance.per_channel,

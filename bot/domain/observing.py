@@ -30,6 +30,9 @@ MISSING_BEFORE_SHOWN = 2
 MISSES_BEFORE_UNREACHABLE = 3
 """How many polls in a row must fail before cards say that GCS is unreachable, or refuses access."""
 
+MOST_GONE = 100
+"""At most how many failed steps are kept that GCS no longer shows."""
+
 _INTERRUPTED = frozenset({Phase.RETRYING, Phase.SUSPENDING, Phase.SUSPENDED})
 """Phases after which the time since the start holds time in which nothing ran."""
 
@@ -61,7 +64,7 @@ def first_snapshot(
     typical: Typical = NOTHING_TYPICAL,
 ) -> Snapshot:
     """The snapshot that a subscription starts from; `known` is that of an earlier watch of the same execution."""
-    seen = _under_its_action(seen)
+    reported, seen = seen, _under_its_action(seen)
     snapshot = Snapshot(
         execution=seen,
         revision=known.revision + 1 if known else 1,
@@ -72,18 +75,28 @@ def first_snapshot(
         is_interrupted=(known is not None and _is_interrupted(known, seen)) or seen.phase in _INTERRUPTED,
         share=comparing.share_of(seen),
         failed_at=known.failed_at if known and not comparing.newly_failed(known.execution, seen) else None,
+        contradicted=_is_doubtful(known.execution if known else None, seen, reported),
         waited=known.waited if known else None,
         typical_wait=known.typical_wait if known else None,
     )
     return alarms.known_from_the_start(_judged(snapshot, typical), typical)
 
 
+def until_confirmed(first: Snapshot) -> Snapshot:
+    """A first snapshot to follow from: one whose end is doubtful runs on as the other witness says, if it does."""
+    seen = first.execution
+    if not first.contradicted or not seen.is_terminal:
+        return first
+    phase = "" if seen.witness in TERMINAL_PHASES else seen.witness
+    return replace(first, execution=replace(seen, phase=phase), retry_until=None)
+
+
 def observe(
     before: Snapshot, seen: Execution, *, now: datetime, cadence: Cadence, typical: Typical = NOTHING_TYPICAL
 ) -> Verdict:
     """GCS returned `seen`; `typical` is what its workflow usually takes."""
-    reported, seen = seen, _with_counts(_under_its_action(seen), before.execution)
-    if _is_doubtful(before, seen, reported):
+    reported, seen = seen, _filled(_under_its_action(seen), before.execution)
+    if _is_doubtful(before.execution, seen, reported) and not before.contradicted:
         unconfirmed = replace(before, contradicted=True, seen_at=now, misses=0, missing=0)
         return Verdict(snapshot=unconfirmed, next_poll=cadence.soon, is_expedited=True)
     kind = comparing.kind_of(before.execution, seen)
@@ -244,17 +257,43 @@ def _under_its_action(seen: Execution) -> Execution:
     return replace(seen, phase=Phase.DELETING.value)
 
 
+def _filled(seen: Execution, before: Execution) -> Execution:
+    """`seen` with what was known last in place of what GCS leaves out: that is no change.
+
+    What has ended stays as it was unless GCS shows a phase in which it may run again.
+    """
+    if before.is_terminal and seen.phase not in _DOCUMENTED:
+        return before
+    seen = _with_counts(replace(seen, phase=seen.phase or before.phase), before)
+    is_again = seen.phase == Phase.RETRYING or (before.is_terminal and not seen.is_terminal)
+    return seen if is_again else _with_steps(seen, before)
+
+
+_DOCUMENTED = frozenset(Phase) - {Phase.UNKNOWN}
+
+
 def _with_counts(seen: Execution, before: Execution) -> Execution:
-    """`seen` with the last known step counts where GCS left them out: it omits an empty `status` (Table 1)."""
+    """With counts where it has none: GCS omits an empty `status` (Table 1), and some may be impossible."""
     if seen.steps_total is not None or before.steps_total is None:
         return seen
     counts = {"steps_total": before.steps_total, "steps_finished": before.steps_finished}
     return replace(seen, **counts if seen.steps else {**counts, "steps": before.steps})
 
 
-def _is_doubtful(before: Snapshot, seen: Execution, reported: Execution) -> bool:
+def _with_steps(seen: Execution, before: Execution) -> Execution:
+    """With all steps if none are shown of a run that goes on, else with those that have failed and are not shown."""
+    if not seen.steps and not seen.is_terminal:
+        return replace(seen, steps=before.steps)
+    if seen.phase == Phase.SUCCEEDED:
+        return seen
+    names = {step.name for step in seen.steps}
+    gone = tuple(step for step in before.failed_steps if step.name not in names)
+    return replace(seen, steps=seen.steps + gone[:MOST_GONE]) if gone else seen
+
+
+def _is_doubtful(before: Execution | None, seen: Execution, reported: Execution) -> bool:
     """Whether `seen` claims an end for the first time that only one witness names, or names unlike the reference."""
-    if before.contradicted or not seen.is_terminal or seen.phase == before.execution.phase:
+    if not seen.is_terminal or (before is not None and seen.phase == before.phase):
         return False
     if reported.phase != seen.phase:  # only the control object names it
         return True

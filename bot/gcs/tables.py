@@ -230,7 +230,11 @@ class GetExecutionResponse(SnakeTable):
         resources, ratio = values.without_ratio(record.resources or record.tae_resources)
         reason, message = values.bilingual(outcome.reason), values.bilingual(outcome.message)
         steps = _steps(counts.actual_node_status, control.sub_object_statuses, unit)
-        total = counts.node_number if counts.node_number is not None else record.node_number
+        total = values.count(counts.node_number if counts.node_number is not None else record.node_number)
+        finished = values.count(counts.finished_node_number)
+        is_impossible = counts.finished_node_number is not None and finished is None
+        if is_impossible or (total is not None and finished is not None and finished > total):
+            total = finished = None  # neither can be relied upon
         return Execution(
             id=record.guid.strip().casefold(),
             name=values.cut(record.name),
@@ -243,8 +247,8 @@ class GetExecutionResponse(SnakeTable):
             reason_zh=reason.chinese,
             message=message.text,
             message_zh=message.chinese,
-            steps_total=values.count(total),
-            steps_finished=values.count(counts.finished_node_number),
+            steps_total=total,
+            steps_finished=finished,
             steps=steps[: bodies.MAX_STEPS],
             steps_left_out=len(steps[bodies.MAX_STEPS :]) + (counts if counts.actual_node_status else control).left_out,
             created_at=created,

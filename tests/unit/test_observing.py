@@ -104,7 +104,7 @@ def test_two_words_for_a_failure_agree() -> None:
 def test_another_action_is_no_witness() -> None:
     """The phase under another action than `create` says nothing about the execution."""
     verdict = observe(watched(), seen(phase="", witness="Succeeded", action="scale"), now=NOW, cadence=CADENCE)
-    assert verdict.snapshot.execution.phase == ""
+    assert (verdict.snapshot.execution.phase, verdict.changes) == ("Running", ())
 
 
 def test_the_grace_time_ends_with_a_change() -> None:
@@ -224,6 +224,45 @@ def test_counts_left_out_stay_known() -> None:
     without = observe(watched(), seen(steps_total=None, steps_finished=None), now=NOW, cadence=CADENCE)
     assert without.changes == ()
     assert observe(without.snapshot, RUNNING, now=NOW, cadence=CADENCE).changes == ()
+
+
+def test_a_phase_left_out_stays_known() -> None:
+    """An answer without any phase brings no change, neither while it runs nor after its end."""
+    for phase in ("Running", "Cancelling", "Failed", "Succeeded"):
+        without = observe(watched(seen(phase=phase)), seen(phase="", witness=""), now=NOW, cadence=CADENCE)
+        assert (without.snapshot.execution.phase, without.changes) == (phase, ())
+
+
+@pytest.mark.parametrize("phase", ["Unknown", "Archived", "失败", ""])
+def test_no_unknown_phase_is_a_retry(phase: str) -> None:
+    """What has failed stays so: nobody reads of a retry, nor of the failure once more, and it ends in time."""
+    before = watched(seen(phase="Failed", reason="OOM"), retry_until=NOW + CADENCE.retry_grace)
+    verdict = observe(before, seen(phase=phase), now=NOW, cadence=CADENCE)
+    assert (verdict.changes, verdict.snapshot.execution) == ((), before.execution)
+    assert observe(verdict.snapshot, before.execution, now=NOW, cadence=CADENCE).changes == ()
+    late = observe(before, seen(phase=phase), now=NOW + CADENCE.retry_grace, cadence=CADENCE)
+    assert late.changes[0].why is EndReason.NO_RETRY
+
+
+@pytest.mark.parametrize("shown", [(), (Step(name="bwa", phase="Running"),)])
+def test_a_failed_step_that_is_not_shown(shown: tuple[Step, ...]) -> None:
+    """It is no news when GCS shows it again; a step that is shown to run and fails again is."""
+    failed = Step(name="sort", phase="Failed")
+    before = watched(seen(steps=(Step(name="bwa", phase="Running"), failed)))
+    without = observe(before, seen(steps=shown), now=NOW, cadence=CADENCE)
+    assert without.snapshot.execution.failed_steps == (failed,)
+    assert observe(without.snapshot, before.execution, now=NOW, cadence=CADENCE).changes == ()
+    running = observe(before, seen(steps=(*shown, Step(name="sort", phase="Running"))), now=NOW, cadence=CADENCE)
+    again = observe(running.snapshot, before.execution, now=NOW, cadence=CADENCE)
+    assert again.changes[0].kind is ChangeKind.STEP_FAILED
+
+
+def test_steps_of_the_try_before_are_gone() -> None:
+    """What failed in it is not shown of the next one."""
+    before = watched(seen(phase="Failed", steps=(Step(name="sort", phase="Failed"),)))
+    for phase in ("Retrying", "Running"):
+        again = observe(before, seen(phase=phase), now=NOW, cadence=CADENCE)
+        assert again.snapshot.execution.failed_steps == ()
 
 
 def test_unknown_phases_are_changes_and_never_terminal() -> None:

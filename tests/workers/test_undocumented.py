@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from bot.domain.following import Level
 from sandbox import story
 from sandbox.gcs import Fault
 from sandbox.gcs.bodies import Body
-from tests.workers.rig import Rig
+from tests.workers.rig import CADENCE, Rig
 from tests.workers.rules_rig import WORKFLOW, RulesRig
 
 
@@ -133,6 +134,95 @@ async def test_an_unusual_end_is_reported(rig: Rig, status: str | None, word: st
     once, twice = heard
     assert once == []
     assert f" {word}: " in twice[0]
+
+
+async def test_a_doubtful_end_is_followed(rig: Rig) -> None:
+    """Somebody begins to follow in the moment in which one field says that it has ended: the true end is reported."""
+    execution = rig.gcs.play(story.happy(2), by_hand=True)
+    rig.gcs.step(execution)
+    for status in ("Succeeded", "Failed"):
+        body = body_of(rig, execution)
+        body["execution"]["status"] = status
+        rig.gcs.set_body(execution, body)
+        await rig.subscriptions.subscribe(rig.who(rig.alice), execution, level=None, owner=rig.alice)
+        rig.gcs.set_body(execution, None)
+        await rig.poll()
+        await rig.deliver()
+        assert [text.partition(":")[0] for text in rig.texts(rig.alice)] == ["Running"]
+    await rig.step(execution, to="succeeded")
+    await rig.later()
+    assert rig.texts(rig.alice)[-1].startswith("✅ Succeeded")
+
+
+async def test_an_end_seen_at_once_is_confirmed(rig: Rig) -> None:
+    """If the second look shows it as well, it is reported."""
+    execution = rig.gcs.play(story.happy(2), by_hand=True)
+    rig.gcs.step(execution)
+    body = body_of(rig, execution)
+    body["execution"]["status"] = "Succeeded"
+    rig.gcs.set_body(execution, body)
+    await rig.subscriptions.subscribe(rig.who(rig.alice), execution, level=None, owner=rig.alice)
+    assert max(rig.waits("due")) < CADENCE.poll.total_seconds() / 2
+    await rig.poll()
+    await rig.later()
+    assert rig.texts(rig.alice)[-1].startswith("✅ Succeeded")
+
+
+def no_phase(body: Body, phase: str | None = None) -> Body:
+    """The answer has no phase, or one that says nothing."""
+    body["execution"]["status"] = body["object"]["status"]["objectStatus"]["phase"] = phase
+    return body
+
+
+def no_steps(body: Body) -> Body:
+    """The answer names no steps."""
+    body["object"]["status"]["subObjectStatuses"], body["status"]["actual_node_status"] = {}, []
+    return body
+
+
+LEFT_OUT: dict[str, Callable[[Body], object]] = {
+    "phase": no_phase,
+    "steps": no_steps,
+    "counts": lambda body: body.pop("status"),
+    "phase and steps": lambda body: no_phase(no_steps(body)),
+    "the control object": lambda body: body.pop("object"),
+    "possible counts": lambda body: body["status"].update(finished_node_number=7),
+    "positive counts": lambda body: body["status"].update(finished_node_number=-1),
+}
+
+
+@pytest.mark.parametrize("what", LEFT_OUT)
+async def test_what_gcs_leaves_out_is_no_news(rig: Rig, what: str) -> None:
+    """It is missing for a while, during the run and after its end: nobody reads anything."""
+    execution = await rig.followed(rig.lab, life=story.stumbling(5))
+    for frame in ("step failed", "failed"):
+        await rig.step(execution, to=frame)
+        await rig.later()
+        card, *read = rig.texts(rig.lab)
+        shown = body_of(rig, execution)
+        LEFT_OUT[what](body := copy.deepcopy(shown))
+        for answer in (body, shown):
+            rig.gcs.set_body(execution, answer)
+            await rig.poll()
+            await rig.later()
+            now, *since = rig.texts(rig.lab)
+            assert now.splitlines()[0] == card.splitlines()[0]
+            assert (" of 5 steps" in now, since) == (True, read)
+
+
+async def test_an_unknown_phase_is_no_retry(rig: Rig) -> None:
+    """Nobody reads that what has failed was retried, or that it failed once more."""
+    execution = await rig.followed(rig.lab, life=story.failing(2))
+    await rig.step(execution, to="failed")
+    await rig.later()
+    read, shown = rig.texts(rig.lab), body_of(rig, execution)
+    for phase in ("Unknown", "Archived", "失败"):
+        no_phase(body := copy.deepcopy(shown), phase)
+        for answer in (body, shown):
+            rig.gcs.set_body(execution, answer)
+            await rig.poll()
+            await rig.later()
+            assert rig.texts(rig.lab)[1:] == read[1:]
 
 
 async def test_a_message_with_two_hash_signs_is_whole(rig: Rig) -> None:
