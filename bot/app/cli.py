@@ -6,6 +6,10 @@ Lives here: parsing, the exit code. Does not live here: the service (`bot.app.se
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
+from contextlib import suppress
 from typing import Annotated, Any
 
 import structlog
@@ -111,7 +115,34 @@ repairs.add_to(app, _on_store)
 def main() -> None:
     """The console script."""
     _leave_no_core()
-    app()
+    _open_standard_streams()
+    try:
+        app()
+    except OSError as error:
+        if error.errno not in _NO_OUTPUT or error.filename is not None:
+            raise
+        with suppress(OSError):
+            typer.echo(f"What this command prints cannot be written ({error.strerror}).", err=True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python tries again, and ends with a code of its own
+        raise SystemExit(EXIT_FAILED) from None
+
+
+_NO_OUTPUT = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE, errno.EBADF}
+"""Why a file or a pipe takes no more."""
+
+
+def _open_standard_streams() -> None:
+    """Open those that are closed on nothing: a connection in their place would end the process when it is closed.
+
+    Nothing can be written to that standard output, or it would seem to be written.
+    """
+    for number, mode in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, mode)  # takes the lowest number that is free
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  # for good
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  # for good
 
 
 def _leave_no_core() -> None:

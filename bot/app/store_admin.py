@@ -111,6 +111,7 @@ async def export(settings: Settings, into: BinaryIO) -> int:
                 unreadable += 1
             else:
                 into.write(line + b"\n")
+    into.flush()  # what cannot be written must not count as exported
     return unreadable
 
 

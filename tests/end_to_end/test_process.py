@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import resource
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,11 @@ from sandbox.gcs import Fault as GCSFault
 from sandbox.slack import Fault, Slack
 from tests.end_to_end.bot_process import AS_TYPED, REPOSITORY, ended
 from tests.end_to_end.conftest import SCOPES, World, made, plain_settings
+from tests.end_to_end.lives import HAPPY
 from tests.end_to_end.people import PATIENCE, Person
+from tests.end_to_end.test_lives import lived
 from tests.end_to_end.test_unresponsive import in_both_modes, store_stopped
+from tests.ports import free_ports
 
 
 async def health(world: World, path: str = "/readyz") -> tuple[int, Any]:
@@ -214,6 +219,60 @@ async def test_readiness_names_what_is_wrong_and_comes_back(tmp_path: Path) -> N
         assert "Socket Mode has not been connected" in await problem_with(world, "slack")
         world.slack.refuse_connections = False
         await until_ready(world)
+
+
+async def test_a_log_without_room_delays_nothing(tmp_path: Path) -> None:
+    """The disk of the log is full: people read all of a life, and the bot stays ready."""
+    async with made(tmp_path) as world:
+        resource.prlimit(world.bot.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+        following = await lived(world, HAPPY)
+        assert following.transcript(world.lab) == ["card", *HAPPY[1]]
+        assert (await health(world))[0] == 200
+        assert not world.bot.logged("message.sent")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+async def test_closed_standard_streams_end_nothing(tmp_path: Path, closed: str) -> None:
+    """A supervisor may close them; a connection that takes such a number must not end the process."""
+    async with GCS() as gcs, Slack(scopes=SCOPES) as slack:
+        (port,) = free_ports(1)
+        settings = plain_settings(gcs, slack, tmp_path, "socket") | {"HEALTH_PORT": str(port)} | AS_TYPED
+        process = await asyncio.create_subprocess_exec(
+            "sh", "-c", f'exec "$0" -m bot run {closed}', sys.executable, cwd=tmp_path, env=os.environ | settings
+        )
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while (process.returncode, await _is_ready(port)) == (None, False):  # noqa: ASYNC110  # another process's doing
+                    await asyncio.sleep(0.1)
+        finally:
+            with suppress(ProcessLookupError):
+                process.terminate()
+        assert await process.wait() == 0
+
+
+async def _is_ready(port: int) -> bool:
+    try:
+        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/readyz") as response:
+            return response.status == 200
+    except aiohttp.ClientError:
+        return False
+
+
+@pytest.mark.parametrize("output", [">/dev/full", ">&-"])
+async def test_output_that_goes_nowhere_is_said(tmp_path: Path, output: str) -> None:
+    """One sentence and exit code 1, no traceback: nobody may take a lost export for a whole one."""
+    async with made(tmp_path) as world:
+        await Person.new(world).types(f"subscribe {world.gcs.play(story.happy(3), by_hand=True)}")
+        for words in ("--version", "check", "store export"):
+            process = await asyncio.create_subprocess_exec(
+                *("sh", "-c", f'exec "$0" -m bot {words} {output}', sys.executable),
+                cwd=tmp_path,
+                env=os.environ | world.bot.settings | AS_TYPED,
+                stderr=asyncio.subprocess.PIPE,
+            )
+            _, said = await process.communicate()
+            assert process.returncode == 1
+            assert re.fullmatch(r"What this command prints cannot be written \(.*\)\.\n", said.decode())
 
 
 @pytest.mark.parametrize("mode", ["socket", "http"])

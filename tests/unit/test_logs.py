@@ -6,7 +6,10 @@ import ast
 import asyncio
 import json
 import logging
+import os
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -109,6 +112,43 @@ async def test_a_proxys_refusal_is_redacted(capsys: pytest.CaptureFixture[str]) 
     written = capsys.readouterr().err
     assert "407" in written
     assert not any(secret in written for secret in ("hunter2", "Ym90Omh1bnRlcjI"))
+
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """The end to read from of a pipe that is standard error, and is full; everything is logged to it."""
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(write, b"-" * 512)
+    os.set_blocking(write, True)
+    with os.fdopen(write, "w", encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        set_up_logging(settings())
+        yield read
+        with suppress(OSError):
+            os.close(read)
+
+
+def test_a_log_that_nobody_reads_keeps_nobody(full: int) -> None:
+    """Once a reader has ended, lines are dropped without an error: it would reach who delivers messages."""
+    os.close(full)
+    structlog.get_logger().info("message.sent")
+    logging.getLogger("slack_bolt").warning("slow")
+
+
+def test_a_reader_that_stops_keeps_nobody(full: int) -> None:
+    """Lines are dropped while a pipe is full; once it is read again, the first line says how many."""
+    for number in range(3):
+        structlog.get_logger().info("message.sent", number=number)
+    while len(os.read(full, 1 << 20)) == 1 << 20:
+        pass
+    structlog.get_logger().info("message.sent", number=3)
+    structlog.get_logger().info("message.sent", number=4)
+    lines = [json.loads(line) for line in os.read(full, 1 << 20).decode().splitlines() if line]
+    assert lines[0] == {"event": "log.dropped", "level": "warning", "lines": 3}
+    assert [line["number"] for line in lines[1:]] == [3, 4]
 
 
 RESERVED = {"event", "level", "timestamp", "exception", "request_id"}
