@@ -47,4 +47,4 @@ def script(name: str) -> Script:
     folder = resources.files("bot.store")
     preludes = _PRELUDES.get(name.partition("/")[0], _OF_PARTITIONS)
     files = [f"{concern}/prelude.lua" for concern in preludes]
-    return Script.of("".join((folder / file).read_text() for file in [*files, f"{name}.lua"]))
+    return Script.of("".join((folder / file).read_text("utf-8") for file in [*files, f"{name}.lua"]))

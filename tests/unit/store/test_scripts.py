@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from importlib import resources
 from pathlib import Path
 
@@ -45,6 +47,13 @@ def test_no_argument_hides_a_function() -> None:
     for name in RUN:
         arguments = re.match(r"local ([\w, ]+)=", code(name).replace("\n", " "))
         assert not FUNCTIONS & set(re.findall(r"\w+", arguments[1] if arguments else "")), name
+
+
+def test_scripts_are_read_alike_everywhere() -> None:
+    """Whatever the machine's language: in some, comments cannot be read."""
+    strict = ("-X", "warn_default_encoding", "-W", "error::EncodingWarning")
+    read = "from bot.store.engine.scripts import script; script('engine/give_back')"
+    subprocess.run([sys.executable, *strict, "-c", read], check=True, cwd=Path(__file__).parents[3])  # noqa: S603  # ours
 
 
 def test_one_prelude_reads_the_clock() -> None:
