@@ -48,6 +48,14 @@ def priority(pending: Sequence[Change], subscriber: Subscriber, *, has_card: boo
     return min([card, *(priority_of(change, subscriber) for change in pending)])
 
 
+def leads_up(pending: Sequence[Change], subscriber: Subscriber, *, has_card: bool) -> bool:
+    """Whether the next message of a lane only comes before its most urgent one: the card, or earlier lines."""
+    if not has_card:
+        return bool(pending)
+    urgent = priority(pending, subscriber, has_card=True)
+    return all(priority_of(change, subscriber) > urgent for change in batch(pending)) and bool(pending)
+
+
 def batch(pending: Sequence[Change]) -> tuple[Change, ...]:
     """The first of `pending` changes that make one message: a final one or a notice alone, others together up to it."""
     if pending and _is_alone(pending[0]):

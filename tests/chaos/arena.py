@@ -36,8 +36,12 @@ GCS_QUOTA = 6000
 SLACK_SCALE = 60
 """How many times higher than Slack's own the limits are, for the same reason."""
 
-SETTLE_SECONDS = 180.0
-"""How long the last deliveries may take after the faults."""
+SETTLE_SECONDS, SETTLE_MOST_SECONDS = 180.0, 600.0
+"""How long the last deliveries may take after the faults, and how long at most while messages still arrive: one channel
+takes one a second, and a person whose rules find a hundred executions may have hundreds waiting."""
+
+SILENT_SECONDS = 30.0
+"""How long after a message nothing else arrives any more."""
 
 LOOK_SECONDS = 0.5
 """How often the arena looks whether any bot runs."""
@@ -267,11 +271,14 @@ class Arena:
 
     async def _settled(self) -> Record:
         """The evidence once everything is delivered, or has taken too long."""
-        gives_up, released_at = self.now() + SETTLE_SECONDS, 0.0
+        gives_up, ends = self.now() + SETTLE_SECONDS, self.now() + SETTLE_MOST_SECONDS
+        released_at, said = 0.0, 0
         while True:
             record = self.record()
             verdict = judge(record)
-            if not verdict.waiting or self.now() > gives_up:
+            if len(record.said) > said:
+                gives_up, said = max(gives_up, self.now() + SILENT_SECONDS), len(record.said)
+            if not verdict.waiting or self.now() > min(gives_up, ends):
                 return record
             self.waits_for = verdict.violations[0]
             if self.now() > released_at + RELEASE_SECONDS:

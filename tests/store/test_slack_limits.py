@@ -109,6 +109,30 @@ async def test_the_most_urgent_comes_first(shared: SlackLimits, redis: Redis) ->
     assert order == ["C0", "C3", "C4", "C5"]
 
 
+async def test_what_leads_up_goes_after_its_priority(shared: SlackLimits, redis: Redis, clock: StillClock) -> None:
+    """Before the next priority; in order of arrival among its like; and its lane is then among the first."""
+    await wait(shared, "C0")
+
+    async def ask(name: str, priority: int, *, leads_up: bool) -> float:
+        return (await shared.admit(lane(name), EDIT, priority=priority, leads_up=leads_up)).wait.total_seconds()
+
+    waiting = {"C1": (0, True), "C2": (0, True), "C3": (1, False), "C4": (0, False)}
+    for name, (priority, leads_up) in waiting.items():
+        assert await ask(name, priority, leads_up=leads_up)
+        clock.passes(0.002)
+    order = []
+    while waiting:
+        a_minute_later(redis)
+        for name, (priority, leads_up) in reversed(list(waiting.items())):
+            if not await ask(name, priority, leads_up=leads_up):
+                order.append(name)
+                del waiting[name]
+                if leads_up:
+                    waiting[name] = (0, False)
+                    assert await ask(name, 0, leads_up=False)
+    assert order == ["C4", "C1", "C1", "C2", "C2", "C3"]
+
+
 async def test_equal_priorities_go_in_order_of_arrival(shared: SlackLimits, redis: Redis, clock: StillClock) -> None:
     """Coming back too early loses no place, so no lane starves."""
     await wait(shared, "C0")

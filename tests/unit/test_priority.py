@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from bot.domain.change import Change, ChangeKind
 from bot.domain.following import Subscriber, Subscription
-from bot.domain.priority import Priority, batch, is_announced, mentions_owner, priority, priority_of
+from bot.domain.priority import Priority, batch, is_announced, leads_up, mentions_owner, priority, priority_of
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ALICE, LAB = Subscriber(team_id="T1", id="U1"), Subscriber(team_id="T1", id="C1")
@@ -52,6 +52,17 @@ def test_a_message_inherits_the_priority_behind_it() -> None:
     """The order in a lane is kept, so progress in front of an outcome must not delay it."""
     pending = [change(ChangeKind.PROGRESS), change(ChangeKind.OUTCOME)]
     assert priority(pending, ALICE, has_card=True) is Priority.OUTCOME_TO_PERSON
+
+
+def test_a_card_leads_up_to_an_outcome() -> None:
+    """A card, or the lines before it; not the outcome, nor lines that are as urgent as what follows."""
+    step, end = change(ChangeKind.PROGRESS), change(ChangeKind.OUTCOME)
+    assert leads_up([end], ALICE, has_card=False)
+    assert leads_up([step, end], ALICE, has_card=True)
+    assert not leads_up([end], ALICE, has_card=True)
+    assert not leads_up([step, step], ALICE, has_card=True)
+    assert not leads_up([], ALICE, has_card=False)
+    assert not leads_up([], ALICE, has_card=True)
 
 
 def test_first_cards_go_before_edits() -> None:

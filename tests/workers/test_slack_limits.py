@@ -17,7 +17,7 @@ from bot.workers.notifier import Notifier
 from bot.workers.notifier import delivery as lane_delivery
 from sandbox import story
 from sandbox.slack.web_api import Call
-from tests.servers import let_pauses_end, let_time_pass
+from tests.servers import let_lanes_come, let_pauses_end, let_time_pass
 from tests.workers.rig import Rig, age_outage, ample_limits, run_until
 
 POST, EDIT, HISTORY = "chat.postMessage", "chat.update", "conversations.history"
@@ -102,6 +102,21 @@ async def test_a_busy_channel_gets_the_outcome_first(rig: Rig) -> None:
         await notifier.run_once()
     deferred = rig.slack.messages(rig.lab)[sent:]
     assert [urgent in str(message.metadata) for message in deferred] == [True, *[False] * (15 + 14 - sent)]
+
+
+async def test_no_outcome_waits_for_other_cards(rig: Rig) -> None:
+    """A person's executions end before their cards are posted: each outcome comes right after its own card."""
+    with_card = await rig.followed(rig.alice)
+    for execution in (*[await rig.follow(rig.alice) for _ in range(4)], with_card):
+        await rig.step(execution, to="succeeded")
+    begun = len(posts(rig))
+    notifier = Notifier(rig.door, rig.store, rig.store.slack_limits(calls=1000, posts=1000, channel_posts=1))
+    for _ in range(9):
+        await notifier.run_once()
+        for bucket in rig.redis.scan_iter("*:next:*"):  # time passes for the next call; places are kept
+            rig.redis.delete(bucket)
+        let_lanes_come(rig.redis)
+    assert posts(rig)[begun:] == ["change person", *["card person", "change person"] * 4]
 
 
 async def test_two_copies_share_the_limits(rig: Rig) -> None:

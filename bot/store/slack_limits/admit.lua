@@ -1,6 +1,6 @@
 -- Let one call to Slack go out now, or say when it may; until then the lane keeps its place.
 -- KEYS: prefix of a workspace's limits
--- priority: 0 first; slow_start: µs; probe: µs that a probe may take; place_kept: µs for which a place is kept after
+-- priority: 0 first, a half between two; slow_start: µs; probe: µs that a probe may take; place_kept: µs for which a place is kept after
 -- the time that was said; then per bucket: name, µs between two calls, µs of burst
 -- Returns ms to wait (0: go), 1 when Slack was not answering
 -- While Slack does not answer, nobody gets a place: when it does, all ask again, in the order in which they are claimed.
@@ -20,7 +20,7 @@ local function rank_of(arrived)
 end
 
 local function arrived_of(rank)
-  return rank % 1e15
+  return rank % 5e14
 end
 
 -- Drop places that nobody came back for in time; returns when this lane took its place in the bucket, if it has one.

@@ -55,20 +55,26 @@ class SlackLimits:
         self._connection, self._of = connection, connection.keys.limits_of
         self._calls, self._posts, self._channel_posts = _bucket(calls), _bucket(posts), _bucket(channel_posts)
 
-    async def admit(self, lane: Lane, method: str, *, priority: int, place: str = "") -> Admission:
-        """Ask for a call of `method` about `lane`, for a post with the channel or person as `place`."""
-        return await self._admit(lane.team_id, str(lane), method, priority=priority, place=place)
+    async def admit(
+        self, lane: Lane, method: str, *, priority: int, leads_up: bool = False, place: str = ""
+    ) -> Admission:
+        """Ask for a call of `method` about `lane`, for a post with the channel or person as `place`.
+
+        `leads_up`: it has its priority from a message that comes after it, so those that have it themselves go first.
+        """
+        rank = priority + 0.5 if leads_up else priority
+        return await self._admit(lane.team_id, str(lane), method, priority=rank, place=place)
 
     async def admit_answer(self, team_id: str, person_id: str, name: str) -> Admission:
         """Ask to post the answer `name` to a person in their direct messages: among the first, as outcomes are."""
         return await self._admit(team_id, f"answer/{name}", POST, priority=0, place=person_id)
 
-    async def _admit(self, team_id: str, lane: str, method: str, *, priority: int, place: str) -> Admission:
+    async def _admit(self, team_id: str, lane: str, method: str, *, priority: float, place: str) -> Admission:
         buckets: list[str | int] = [method, *(self._posts if method == POST else self._calls)]
         if place:
             buckets += [f"{method}:{place}", *self._channel_posts]
         wait, is_away = await self._connection.run(
-            "slack_limits/admit", self._of(team_id), lane, int(priority), method, *_SPANS, *buckets
+            "slack_limits/admit", self._of(team_id), lane, f"{priority:g}", method, *_SPANS, *buckets
         )
         return Admission(timedelta(milliseconds=wait), bool(is_away))
 

@@ -10,7 +10,7 @@ from time import monotonic
 
 from bot.audit import audit
 from bot.domain.change import Change, ChangeKind
-from bot.domain.priority import Priority, priority
+from bot.domain.priority import Priority, leads_up, priority
 from bot.domain.snapshot import Receipt
 from bot.slack.messages import Mark
 from bot.store.outbox import LEASE, Claim
@@ -109,6 +109,11 @@ class Delivery:
     def priority(self) -> Priority:
         """The priority of the next message."""
         return priority(self.pending, self.subscription.subscriber, has_card=self.receipt is not None)
+
+    @property
+    def leads_up(self) -> bool:
+        """Whether the next message only comes before a more urgent one."""
+        return leads_up(self.pending, self.subscription.subscriber, has_card=self.receipt is not None)
 
     @property
     def is_overdue(self) -> bool:

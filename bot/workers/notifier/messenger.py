@@ -111,9 +111,10 @@ class Messenger:
             ClaimLost: the lease ends before the call would.
             SlackError: Slack refuses, or does not answer.
         """
+        leads_up = priority is None and delivery.leads_up
         priority = delivery.priority if priority is None else priority
         lane = delivery.claim.lane
-        admission = await self._admission(lane, method, priority, place)
+        admission = await self._admission(lane, method, priority, place, leads_up=leads_up)
         if admission.wait:
             metrics.NOTIFIER_WAITS.labels(priority.label).inc()
             raise Deferred(admission.wait)
@@ -126,7 +127,7 @@ class Messenger:
             meant = await self._meant(error)
             await self._learn(delivery, method, meant, is_away=admission.is_away)
             if isinstance(meant, RateLimited):  # back into the queue, at the same place
-                again = await self._admission(lane, method, priority, place)
+                again = await self._admission(lane, method, priority, place, leads_up=leads_up)
                 raise Deferred(again.wait) from error
             raise meant from error.__cause__
         if admission.is_away:
@@ -154,9 +155,9 @@ class Messenger:
         if len(self._attempts) > MOST_LANES:
             del self._attempts[next(iter(self._attempts))]
 
-    async def _admission(self, lane: Lane, method: str, priority: Priority, place: str) -> Admission:
+    async def _admission(self, lane: Lane, method: str, priority: Priority, place: str, *, leads_up: bool) -> Admission:
         try:
-            admission = await self._limits.admit(lane, method, priority=priority, place=place)
+            admission = await self._limits.admit(lane, method, priority=priority, leads_up=leads_up, place=place)
         except StoreUnavailable as error:
             # Release the lane, or it would wait for its lease to end. Pause first: the node of a cluster that holds the
             # lanes may be up, and would hand this one out again at once.
