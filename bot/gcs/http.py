@@ -33,7 +33,7 @@ TIMEOUT = httpx.Timeout(None, connect=5, pool=10)
 HEADERS = httpx.Headers(
     {
         "Accept": "application/json",
-        "Accept-Encoding": "gzip",  # all that `_Gzip` reads
+        "Accept-Encoding": "gzip",  # all that `_Unpacker` reads
         "Content-Type": "application/json",  # GCS wants it on every request
         "User-Agent": f"execution-bot/{__version__}",
     }
@@ -137,7 +137,11 @@ class HTTPClient:
                         await response.aclose()
 
 
-_ENCODINGS = frozenset(("identity", "", "gzip", "x-gzip"))
+_NOT_READ = frozenset(("br", "compress", "deflate", "x-compress", "zstd"))
+"""Encodings that nothing here unpacks."""
+
+_GZIP = b"\x1f\x8b"
+"""How gzip begins."""
 
 
 async def _receive(response: httpx.Response, limit: int, take: Sink) -> None:
@@ -148,20 +152,18 @@ async def _receive(response: httpx.Response, limit: int, take: Sink) -> None:
         GCSMalformed: it is compressed in a way that was not requested.
         GCSUnavailable: it is cut off.
     """
-    encoding = response.headers.get("content-encoding", "identity").strip().casefold()
-    if encoding not in _ENCODINGS:
+    encodings = response.headers.get("content-encoding", "").casefold().replace(",", " ").split()
+    if not _NOT_READ.isdisjoint(encodings):
         raise GCSMalformed("an answer compressed in a way that was not requested")
     announced = response.headers.get("content-length", "")
     if announced.isdecimal() and int(announced[:20]) > limit:
         raise GCSTooLarge(limit)
-    take = _limited(take, limit)
-    gzip = _Gzip(take) if encoding.endswith("gzip") else None
-    received = _limited(gzip.feed, limit) if gzip else take
+    unpacker = _Unpacker(_limited(take, limit))
+    received = _limited(unpacker.feed, limit)
     stream = cast("httpx.AsyncByteStream", response.stream)  # read directly: httpx would cut it into pieces once more
     async for piece in stream:
         received(piece)
-    if gzip:
-        gzip.close()
+    unpacker.close()
 
 
 def _limited(take: Sink, limit: int) -> Sink:
@@ -178,24 +180,37 @@ def _limited(take: Sink, limit: int) -> Sink:
     return limited
 
 
-class _Gzip:
-    """Decompresses a gzip body as it arrives, in pieces of at most `MAX_PIECE`, so that a gzip bomb does no harm."""
+class _Unpacker:
+    """Decompresses a gzip body as it arrives, in pieces of at most `MAX_PIECE`, so that a gzip bomb does no harm.
+
+    Whether it is gzip is seen by its beginning: proxies forget the header, or leave it in place after unpacking.
+    """
 
     def __init__(self, take: Sink) -> None:
         """`take` gets the content."""
         self._take = take
-        self._decoder = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-        self._is_empty = True
+        self._decoder: Any = None
+        """Of the member that arrives: a gzip body has one or more."""
+        self._begun = b""
+        """The first byte of a body or a member, while only that has arrived."""
+        self._is_plain = self._is_over = False
 
-    def feed(self, compressed: bytes) -> None:
+    def feed(self, piece: bytes) -> None:
         """Take one more piece of the body."""
-        self._is_empty = False
-        try:
-            while content := self._decoder.decompress(compressed, MAX_PIECE):
-                compressed = self._decoder.unconsumed_tail
-                self._take(content)
-        except zlib.error:
-            raise GCSMalformed("an answer whose gzip is broken") from None
+        if self._is_plain:
+            self._take(piece)
+            return
+        piece, self._begun = self._begun + piece, b""
+        while piece and not self._is_over:
+            if self._decoder is None or self._decoder.eof:
+                if len(piece) < len(_GZIP) and _GZIP.startswith(piece):
+                    self._begun = piece
+                    return
+                if not piece.startswith(_GZIP):
+                    self._without_gzip(piece)
+                    return
+                self._decoder = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+            piece = self._unpacked(piece)
 
     def close(self) -> None:
         """The body has ended.
@@ -203,5 +218,23 @@ class _Gzip:
         Raises:
             GCSUnavailable: it is cut off.
         """
-        if not self._is_empty and not self._decoder.eof:
+        if self._decoder is None:
+            self._take(self._begun)
+        elif not self._decoder.eof:
             raise GCSUnavailable("no answer: cut off in the middle")
+
+    def _unpacked(self, piece: bytes) -> bytes:
+        """Unpack what belongs to the member; returns the rest."""
+        try:
+            while content := self._decoder.decompress(piece, MAX_PIECE):
+                piece = self._decoder.unconsumed_tail
+                self._take(content)
+        except zlib.error:
+            raise GCSMalformed("an answer whose gzip is broken") from None
+        return bytes(self._decoder.unused_data)
+
+    def _without_gzip(self, piece: bytes) -> None:
+        """The body is no gzip, or has something else behind its last member, such as zeros, which means nothing."""
+        self._is_plain, self._is_over = self._decoder is None, self._decoder is not None
+        if self._is_plain:
+            self._take(piece)

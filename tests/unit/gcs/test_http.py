@@ -94,7 +94,7 @@ def test_bomb_stays_small() -> None:
 
     tracemalloc.start()
     with pytest.raises(GCSTooLarge):
-        http_module._Gzip(http_module._limited(lambda _: None, 1_500)).feed(packed)
+        http_module._Unpacker(http_module._limited(lambda _: None, 1_500)).feed(packed)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1_000_000
@@ -109,6 +109,34 @@ async def test_empty_and_full_gzip_pieces(client: GCSClient, scripted: Scripted)
     scripted.says(200, b"", Content_Encoding="gzip")
     with pytest.raises(GCSMalformed):
         await client.get_execution(ID)
+
+
+@pytest.mark.parametrize("size", [1, 7, 100_000])
+@pytest.mark.parametrize("encoding", ["gzip", "identity", "identity, gzip", "utf-8", "none", ""])
+@pytest.mark.parametrize("packed", ["plain", "packed", "members", "padded"])
+async def test_the_body_says_how_it_is_packed(
+    client: GCSClient, scripted: Scripted, packed: str, encoding: str, size: int
+) -> None:
+    """Not the header: proxies forget it, or leave it in place. Gzip may have several members, and zeros at its end."""
+    body = body_of("running")
+    members = b"".join(gzip.compress(body[begin : begin + 500]) for begin in range(0, len(body), 500))
+    sent = {"plain": body, "packed": gzip.compress(body), "members": members, "padded": gzip.compress(body) + bytes(9)}
+
+    async def in_pieces(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Encoding": encoding})
+        await response.prepare(request)
+        for begin in range(0, len(sent[packed]), size):
+            await response.write(sent[packed][begin : begin + size])
+        return response
+
+    scripted.answers.append(in_pieces)
+    assert (await client.get_execution(ID)).execution.guid == ID
+
+
+async def test_a_body_of_one_byte(http: HTTPClient, scripted: Scripted) -> None:
+    """It is the whole body, also if gzip begins with that byte."""
+    scripted.says(200, b"\x1f")
+    assert (await http.send("GET", scripted.url)).content == b"\x1f"
 
 
 @pytest.mark.timeout(20)
