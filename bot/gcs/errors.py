@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -72,6 +73,9 @@ DEFAULT_RETRY_AFTER = timedelta(seconds=5)
 LONGEST_RETRY_AFTER = timedelta(hours=1)
 """How long to wait at most: the quota is per minute, so a server that asks for more has a wrong clock."""
 
+MOST_LEVELS, MOST_PARTS = 4, 100
+"""How deep an error body is searched for a code and a message, and at most how many parts of a level."""
+
 _SHAPES = (("error_code", "error_msg"), ("errorCode", "errorMsg"), ("code", "message"))
 
 
@@ -96,7 +100,7 @@ class ErrorBody:
 
 
 def error_body(response: Response) -> ErrorBody:
-    """Read an error body: the three documented shapes, flat or one object deeper, or any text (reference 1.7).
+    """Read an error body: the three documented shapes, flat or within other objects and lists, or any text (1.7).
 
     Half a character in it must not keep a deletion from being recognised.
     """
@@ -115,7 +119,12 @@ def error_body(response: Response) -> ErrorBody:
     if not isinstance(request_id, str) or not request_id:
         request_id = response.headers.get("x-request-id", "")
     request_id = re.sub(r"[^\w.-]", "", request_id)[:64]
-    return ErrorBody(values.safe(code, 40), values.safe(message, 200), request_id, is_error)
+    return ErrorBody(
+        values.safe(code.upper() if code.upper().startswith(_GATEWAY_CODES) else code, 40),
+        values.safe(message, 200),
+        request_id,
+        is_error,
+    )
 
 
 def gcs_error(response: Response) -> GCSError:
@@ -189,12 +198,18 @@ def retry_after(response: Response) -> timedelta:
 
 
 def _code_and_message(content: Any) -> tuple[str, str]:
-    if not isinstance(content, dict):
-        return "", ""
-    nested = [value for value in content.values() if isinstance(value, dict)]
-    for level in (content, *nested):
-        for code_key, message_key in _SHAPES:
-            code, message = level.get(code_key), level.get(message_key)
-            if isinstance(code, str | int) or isinstance(message, str):
-                return str(code or "")[:200], message if isinstance(message, str) else ""
+    """The first code and message, from the outside to the inside; empty where there is none."""
+    level = [content]
+    for _ in range(MOST_LEVELS):
+        for each in level:
+            for code_key, message_key in _SHAPES if isinstance(each, dict) else ():
+                code, message = values.code(each.get(code_key)), values.prose(each.get(message_key))
+                if code or message:
+                    return code, message
+        level = [inner for each in level for inner in _inside(each)][:MOST_PARTS]
     return "", ""
+
+
+def _inside(content: Any) -> Iterable[Any]:
+    """The parts of an object or a list."""
+    return content.values() if isinstance(content, dict) else content if isinstance(content, list) else ()

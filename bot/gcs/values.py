@@ -199,6 +199,12 @@ def plain(value: object) -> str:
         return ""
 
 
+def code(value: object) -> str:
+    """A code of an error, in at most 200 characters: 404 for the fraction 404.0."""
+    found = whole(value) if isinstance(value, float) else None
+    return plain(value if found is None else found).strip()[:200]
+
+
 def prose(value: object) -> str:
     """A text for people, also from several in a list or an object."""
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
