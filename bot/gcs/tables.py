@@ -225,7 +225,8 @@ class GetExecutionResponse(SnakeTable):
         phase = values.phase(record.status)
         lives = phase not in TERMINAL_PHASES
         until = max((moment for moment in (updated, now if lives else None) if moment), default=None)
-        unit = values.duration_unit(durations, until - created if created and until else None)
+        life, age = (moment - created if created and moment else None for moment in (until, now))
+        unit = values.duration_unit(durations, life, age)
         project = self.enterprise_project or EnterpriseProject()
         resources, ratio = values.without_ratio(record.resources or record.tae_resources)
         reason, message = values.bilingual(outcome.reason), values.bilingual(outcome.message)
@@ -286,8 +287,10 @@ def _steps(nodes: list[NodeStatus], reports: dict[str, SubActionStatus | None], 
         # `job-a-init` prepares `job-a` and is not a step of the user's (reference, Table 8).
         named = [name for name in reports if not (name.endswith("-init") and name.removesuffix("-init") in reports)]
         nodes = [NodeStatus(name=name) for name in named]
-    by_name = [(node.name or f"step-{place}", node) for place, node in enumerate(nodes, start=1)]
-    return tuple(_step(name, node, reports.get(name) or _UNREPORTED, unit) for name, node in by_name)
+    return tuple(
+        _step(values.cut(node.name, 100) or f"step-{place}", node, reports.get(node.name) or _UNREPORTED, unit)
+        for place, node in enumerate(nodes, start=1)
+    )
 
 
 _UNREPORTED = SubActionStatus()
@@ -296,7 +299,7 @@ _UNREPORTED = SubActionStatus()
 def _step(name: str, node: NodeStatus, report: SubActionStatus, unit: timedelta) -> Step:
     reason, message = values.bilingual(report.reason), values.bilingual(report.message)
     return Step(
-        name=values.cut(name, 100),
+        name=name,
         phase=values.phase(node.status) or values.phase(report.phase),
         sub_jobs=values.count(node.sub_job_num) or 0,
         sub_jobs_finished=values.count(node.finished_sub_job_num) or 0,

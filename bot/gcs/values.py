@@ -84,8 +84,10 @@ def count(value: int | None) -> int | None:
 
 
 def cut(text: str, most: int = 300) -> str:
-    """`text` without blanks around it, at most `most` characters."""
+    """`text` without blanks around it, at most `most` characters; empty if nothing of it can be seen."""
     text = text.strip()
+    if not text.isprintable() and not any(character.isprintable() and character != " " for character in text):
+        return ""
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
@@ -120,7 +122,8 @@ def phase(text: str) -> str:
     """A phase in its documented spelling if it is known, else unchanged; empty for a word that means "nothing"."""
     if text in _KNOWN_PHASES:
         return text
-    found = cut(Phase.canonical(text), 60)
+    visible = text if text.isprintable() else "".join(filter(str.isprintable, text))
+    found = cut(Phase.canonical(visible), 60)
     return "" if found.casefold() in _NO_PHASE else found
 
 
@@ -157,12 +160,18 @@ def span(value: float | None, *, unit: timedelta) -> timedelta | None:
     return found if _NONE <= found <= _LONGEST else None
 
 
-def duration_unit(values: Iterable[float | None], whole_life: timedelta | None) -> timedelta:
-    """The unit of `time_duration`: seconds, unless one value is ten times longer than the execution's life (3.6)."""
-    seconds = whole_life.total_seconds() if whole_life is not None else 0
-    if seconds > 0 and any(value is not None and value > 10 * seconds for value in values):
-        return timedelta(milliseconds=1)
-    return timedelta(seconds=1)
+def duration_unit(values: Iterable[float | None], life: timedelta | None, age: timedelta | None = None) -> timedelta:
+    """The unit of `time_duration`: seconds, unless one value is ten times longer than the execution's life (3.6).
+
+    They are seconds all the same if milliseconds do not fit into that life but seconds do into its `age`, the time
+    since it was created: then GCS's last update is older than the end.
+    """
+    lived = life.total_seconds() if life is not None else 0
+    longest = max((value for value in values if value is not None), default=0)
+    if not 0 < 10 * lived < longest:
+        return timedelta(seconds=1)
+    is_not_updated = age is not None and 1000 * (1.1 * lived + 1) < longest <= age.total_seconds()
+    return timedelta(seconds=1) if is_not_updated else timedelta(milliseconds=1)
 
 
 def scalars(values: Mapping[str, Any]) -> Scalars:

@@ -225,6 +225,20 @@ async def test_an_unknown_phase_is_no_retry(rig: Rig) -> None:
             assert rig.texts(rig.lab)[1:] == read[1:]
 
 
+@pytest.mark.parametrize("name", [" ", "\u200b", "\u202e"])
+async def test_a_failed_step_without_a_visible_name(rig: Rig, name: str) -> None:
+    """It is called by its place: nobody reads that the execution has failed, which goes on."""
+    execution = await rig.followed(rig.lab, life=story.happy(3))
+    await rig.step(execution, to="running 1/3")
+    body = body_of(rig, execution)
+    body["status"]["actual_node_status"][1].update(name=name, status="Failed")
+    rig.gcs.set_body(execution, body)
+    await rig.poll()
+    await rig.later()
+    shown = " ".join(rig.texts(rig.lab))
+    assert ("step-2* failed" in shown, "execution failed" in shown) == (True, False)
+
+
 async def test_a_message_with_two_hash_signs_is_whole(rig: Rig) -> None:
     """Only a separator between two scripts cuts a message, not one inside a quotation."""
     header = 'Could not parse the header line: "##contig=<ID=c1,length=9>"'

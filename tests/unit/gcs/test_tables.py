@@ -177,6 +177,27 @@ def test_a_rarely_updated_run_has_seconds() -> None:
     assert late.to_execution(now=now).elapsed == timedelta(hours=2)
 
 
+@pytest.mark.parametrize(
+    ("seconds", "duration", "elapsed"),
+    [(5, 7_190, 7_190), (5, 5_000, 5), (5, 4_000, 4), (5, 7_190_000, 7_190), (600, 599_000, 599)],
+)
+def test_an_end_that_was_not_updated(seconds: int, duration: int, elapsed: int) -> None:
+    """If GCS's last update is older than the end, the time since the beginning shows the unit."""
+    begin = datetime(2018, 8, 20, 6, 0, tzinfo=UTC)
+    times = {"create_at": begin.isoformat(), "update_at": (begin + timedelta(seconds=seconds)).isoformat()}
+    ended = answered(execution={"status": "Succeeded", "time_duration": duration} | times)
+    assert ended.to_execution(now=begin + timedelta(hours=2)).elapsed == timedelta(seconds=elapsed)
+
+
+@pytest.mark.parametrize("name", ["", "   ", "\u200b", "\u202e \ufeff", "\n\t", None])
+def test_a_name_of_which_nothing_is_seen(name: str | None) -> None:
+    """Such a step is called by its place, or a message would speak of the whole execution; a run by its id."""
+    nodes = [{"name": "job-a"}, {"name": name, "status": "Failed"}]
+    execution = changed(execution={"name": name}, status={"actual_node_status": nodes})
+    assert [step.name for step in execution.steps] == ["job-a", "step-2"]
+    assert (execution.name, execution.title) == ("", ID)
+
+
 HEADER = 'Could not parse the header line: "##contig=<ID=c1,length=9>"'
 
 
@@ -215,7 +236,10 @@ def test_witness(action: str, is_own: bool) -> None:
     assert (execution.reason, execution.message) == (("x", "y") if is_own else ("", ""))
 
 
-@pytest.mark.parametrize(("wire", "phase"), [("RUNNING", "Running"), ("Napping", "Napping"), (None, "")])
+@pytest.mark.parametrize(
+    ("wire", "phase"),
+    [("RUNNING", "Running"), ("Napping", "Napping"), (None, ""), ("Failed\u200b", "Failed"), ("\u200b", "")],
+)
 def test_phases(wire: str | None, phase: str) -> None:
     """Known phases get their documented spelling, unknown ones stay unchanged."""
     assert changed(execution={"status": wire}).phase == phase
