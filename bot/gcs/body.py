@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from itertools import islice
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -80,15 +80,32 @@ _MOST = {"actual_node_status": MAX_STEPS, "subObjectStatuses": MAX_REPORTS}
 
 
 def _first(raw: Raw, most: int) -> tuple[object, int]:
-    """The first entries of a list or an object, and how many more there are; any other value unchanged."""
+    """The first entries of a list or an object, and how many more there are; any other value unchanged.
+
+    An entry that seems to have failed comes before others that are not among the first: its failure is news.
+    """
     start = bytes(memoryview(raw)[:1])
     if start == b"[":
         entries = _entries.decode(raw)
-        return entries[:most], max(0, len(entries) - most)
+        return [entries[place] for place in _chosen(entries, most)], max(0, len(entries) - most)
     if start == b"{":
-        fields = _fields.decode(raw)
-        return dict(islice(fields.items(), most)), max(0, len(fields) - most)
+        fields = list(_fields.decode(raw).items())
+        chosen = _chosen([entry for _, entry in fields], most)
+        return dict(fields[place] for place in chosen), max(0, len(fields) - most)
     return raw, 0
+
+
+def _chosen(entries: Sequence[Raw], most: int) -> Iterable[int]:
+    """The places of the entries to keep, in order."""
+    if len(entries) <= most:
+        return range(len(entries))
+    failed = {place for place in range(most, len(entries)) if _FAILED.search(entries[place])}
+    failed |= {place for place in range(most) if failed and _FAILED.search(entries[place])}
+    others = (place for place in range(len(entries)) if place not in failed)
+    return sorted(islice(chain(sorted(failed), others), most))
+
+
+_FAILED = re.compile(rb'"(?:failed|error)"', re.IGNORECASE)
 
 
 class Listed(NamedTuple):

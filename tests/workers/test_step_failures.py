@@ -38,6 +38,25 @@ async def test_every_level_reads_of_it(rig: Rig, level: Level) -> None:
     assert (CAUSE in alice.text, alice.thread_ts, "<@" in alice.text) == (True, None, False)
 
 
+async def test_one_of_thousands_is_read(rig: Rig) -> None:
+    """More steps than are read run at once, and one of the last fails."""
+    execution = await rig.followed(rig.lab, life=STUMBLING)
+    rig.gcs.step(execution)
+    body = rig.gcs.body(execution)
+    assert body is not None
+    nodes = [{"name": f"align-{number}", "status": "Running"} for number in range(3_000)]
+    body["status"] = {"node_number": 3_000, "finished_node_number": 0, "actual_node_status": nodes}
+    rig.gcs.set_body(execution, body)
+    await rig.poll()
+    await rig.deliver()
+    nodes[2_900]["status"] = "Failed"
+    rig.gcs.set_body(execution, body)
+    await rig.poll()
+    await rig.deliver()
+    assert "*align-2900* failed" in last(rig, rig.lab).text
+    assert last(rig, rig.lab).is_broadcast
+
+
 async def test_the_end_soon_after_mentions_nobody_again(rig: Rig) -> None:
     """It is announced, but the owner has just been mentioned."""
     execution = await rig.followed(rig.lab, life=STUMBLING)

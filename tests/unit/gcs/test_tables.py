@@ -363,6 +363,20 @@ def test_steps_beyond_the_limit_are_counted(as_map: bool) -> None:
     assert execution.steps[-1] == Step(name=names[MAX_STEPS - 1], phase="Running")
 
 
+@pytest.mark.parametrize("as_map", [False, True])
+def test_failed_steps_beyond_the_limit_are_read(as_map: bool) -> None:
+    """They take the places of others, and stay in GCS's order; of too many, the first ones are read."""
+    names = [f"job-{number}" for number in range(MAX_STEPS + 5)]
+    phases = ["Failed" if number in {3, MAX_STEPS + 1, MAX_STEPS + 4} else "Running" for number in range(len(names))]
+    pairs = list(zip(names, phases, strict=True))
+    nodes = dict(pairs) if as_map else [{"name": name, "status": phase} for name, phase in pairs]
+    execution = changed(status={"actual_node_status": nodes})
+    assert [step.name for step in execution.failed_steps] == [names[3], names[MAX_STEPS + 1], names[MAX_STEPS + 4]]
+    assert (len(execution.steps), execution.steps_left_out) == (MAX_STEPS, 5)
+    failed = changed(status={"actual_node_status": dict.fromkeys(names, "Failed")})
+    assert [step.name for step in failed.steps] == names[:MAX_STEPS]
+
+
 def test_reports_beyond_the_limit_are_counted() -> None:
     """The same where the control object's reports are all there is."""
     reports = {f"job-{number}": {"phase": "Running"} for number in range(MAX_REPORTS + 5)}
