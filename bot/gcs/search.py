@@ -109,9 +109,11 @@ class SharedSearches:
         )
         first = await page(offset=0)
         pages, size = [first], first.length
-        while size and len(pages) < most and _read(pages) < first.total:
+        is_from_end = first.total > size and _is_oldest_first(first)
+        # A full page may be followed by others, whatever GCS says about how many there are.
+        while size and len(pages) < most and (_read(pages) < first.total or pages[-1].length >= PAGE_SIZE):
             number = len(pages)
-            offset = max(size, first.total - size * number) if _is_oldest_first(first) else size * number
+            offset = max(size, first.total - size * number) if is_from_end else size * number
             pages.append(await page(offset=offset))
         return Found(newest_first(match for page in pages for match in page.matches), first.total - _read(pages))
 

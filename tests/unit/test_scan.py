@@ -21,14 +21,18 @@ def executions(count: int, *, every: float) -> list[Match]:
     return [Match(f"e{number}", created_at=NOW - timedelta(seconds=every * number)) for number in range(count)]
 
 
-def scanned(listed: list[Match], *, most: int = LARGEST) -> tuple[set[str], int]:
+Total = Callable[[int, int], int]
+"""What GCS says about how many there are, by how many there are and how many are on the page."""
+
+
+def scanned(listed: list[Match], *, most: int = LARGEST, total: Total = lambda count, _: count) -> tuple[set[str], int]:
     """What a scan of a list shows, and how many pages it takes; GCS gives at most so many items."""
     scan, shown = Scan(FLOOR), set[str]()
     while (wanted := scan.next_page) is not None:
         offset, limit = wanted
         items = tuple(listed[offset : offset + min(limit, most)])
         shown |= {match.execution_id for match in items}
-        scan.add(Page((), len(items), len(listed), 0, new=items))
+        scan.add(Page((), len(items), max(total(len(listed), len(items)), len(items)), 0, new=items))
         assert scan.pages < 100
     return shown, scan.pages
 
@@ -47,6 +51,26 @@ def test_nothing_new_is_missed(count: int, order: str, most: int) -> None:
     """Of a list in any order, and from a GCS that gives less than it was asked for."""
     listed = executions(count, every=1)
     shown, _ = scanned(ORDERS[order](listed), most=most)
+    wanted = {match.execution_id for match in listed if match.created_at and match.created_at >= FLOOR}
+    assert wanted <= shown
+
+
+TOTALS: dict[str, Total] = {
+    "none": lambda _, __: 0,
+    "of the page": lambda _, on_page: on_page,
+    "too small": lambda count, _: count // 2,
+    "too large": lambda count, _: 2 * count,
+    "far too large": lambda _, __: 10**9,
+}
+
+
+@pytest.mark.parametrize("count", [0, 1, FIRST, FIRST + 1, 700, 3000])
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("total", TOTALS)
+def test_a_wrong_total_hides_nothing(count: int, order: str, total: str) -> None:
+    """GCS leaves the number of executions out, or it is that of something else."""
+    listed = executions(count, every=1)
+    shown, _ = scanned(ORDERS[order](listed), total=TOTALS[total])
     wanted = {match.execution_id for match in listed if match.created_at and match.created_at >= FLOOR}
     assert wanted <= shown
 

@@ -6,12 +6,14 @@ import copy
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
 from bot.domain.following import Level
 from sandbox import story
 from sandbox.gcs import Fault
+from sandbox.gcs.answers import Answer
 from sandbox.gcs.bodies import Body
 from tests.workers.rig import CADENCE, Rig
 from tests.workers.rules_rig import WORKFLOW, RulesRig
@@ -82,6 +84,29 @@ async def test_an_empty_list_may_be_left_out(rig: Rig, rules: RulesRig, empty: d
     rig.gcs.faults.remove(fault)
     execution = await rules.found(story.happy(2))
     assert list(await rules.followed(rig.lab)) == [execution]
+
+
+@pytest.mark.parametrize("total", [None, 0, 100, 400])
+async def test_rules_need_no_right_total(
+    rig: Rig, rules: RulesRig, monkeypatch: pytest.MonkeyPatch, total: int | None
+) -> None:
+    """The newest come last, and GCS says nothing or something wrong about how many there are."""
+    for number in range(150):
+        rig.gcs.play(story.happy(2), by_hand=True, ago=86_400 - number)
+    right = rig.gcs._list
+
+    def oldest_first(query: str) -> Answer:
+        asked = dict(parse_qsl(query))
+        offset, limit = int(asked["offset"]), int(asked["limit"])
+        listed = right(urlencode(asked | {"offset": 0, "limit": 1000})).body["executions"][::-1]
+        return Answer(200, {"executions": listed[offset : offset + limit], "total_num": total})
+
+    monkeypatch.setattr(rig.gcs, "_list", oldest_first)
+    await rules.make(rig.lab, level=Level.STEPS)
+    execution = rig.gcs.play(story.happy(2), by_hand=True)
+    await rules.scan()
+    assert list(await rules.followed(rig.lab)) == [execution]
+    assert len([call for call in rig.gcs.calls if call.path == "/v1/executions"]) < 10
 
 
 async def test_other_types_in_the_control_object(rig: Rig) -> None:

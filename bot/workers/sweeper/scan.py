@@ -37,7 +37,7 @@ class Scan:
     """Goes back to `floor`, an execution's creation."""
 
     def __init__(self, floor: datetime, *, largest: int = LARGEST) -> None:
-        self._floor, self._largest = floor, largest
+        self._floor, self._largest, self._most = floor, largest, largest
         self._order: _Order | None = None
         self._covered = 0
         """With the newest at the end: how many the first page has, which are the oldest."""
@@ -61,12 +61,18 @@ class Scan:
         self.pages += 1
         times = [match.created_at for match in page.new if match.created_at is not None]
         order, is_past = _order(times), bool(times) and min(times) < self._floor
+        is_full = page.length >= limit and offset + page.length >= page.total  # then there may be more than GCS says
+        is_total_wrong = page.length <= OVERLAP or offset + page.length > page.total
         if self._order is None:
-            self._order = order
+            self._order = _Order.NONE if is_full and order is _Order.OLDEST_FIRST else order
+        elif is_total_wrong and self._order is _Order.OLDEST_FIRST:  # so the newest are somewhere else
+            self._order, self._largest = _Order.NONE, self._most
+            self._next = (0, self._largest)
+            return
         elif order is not self._order and self._order is not _Order.NONE and len(set(times)) > 1:
             self._order, self._next = _Order.NONE, (0, self._largest)  # from the beginning, as a whole
             return
-        is_end = page.length <= OVERLAP or offset + page.length >= page.total
+        is_end = page.length <= OVERLAP or (offset + page.length >= page.total and not is_full)
         if self._order is _Order.OLDEST_FIRST:
             is_cut = page.length < limit and offset + page.length < page.total
             if is_cut and page.length:  # GCS gives no more at once

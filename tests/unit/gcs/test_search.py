@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from aiohttp import web
 
 from bot.errors import GCSError, GCSListForbidden, GCSMalformed, GCSMisdirected
 from bot.gcs.client import GCSClient
-from bot.gcs.search import MOST_PAGES, SharedSearches
+from bot.gcs.search import MOST_PAGES, PAGE_SIZE, SharedSearches
 from bot.gcs.search_page import parse_search_page
 
 from .conftest import ID, Scripted
@@ -27,15 +28,17 @@ def item(number: int, name: str = "", **record: Any) -> dict[str, Any]:
     return {"execution": known | record, "object": {}, "status": None}
 
 
-def serve(scripted: Scripted, items: list[dict[str, Any]]) -> None:
-    """Let the server list `items`, filtered and paged as documented."""
+def serve(
+    scripted: Scripted, items: list[dict[str, Any]], total: Callable[[int], int | None] = lambda count: count
+) -> None:
+    """Let the server list `items`, filtered and paged as documented; `total` is what it says of how many there are."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         query = request.query
         chosen = [each for each in items if query.get("name", "") in each["execution"]["name"]]
         chosen = [each for each in chosen if query.get("status", "Running") == each["execution"]["status"]]
         offset, limit = int(query["offset"]), int(query["limit"])
-        body = {"executions": chosen[offset : offset + limit], "total_num": len(chosen)}
+        body = {"executions": chosen[offset : offset + limit], "total_num": total(len(chosen))}
         return web.json_response(body)
 
     scripted.answers.append(answer)
@@ -77,6 +80,17 @@ async def test_the_newest_pages_are_read(client: GCSClient, scripted: Scripted, 
     assert len(scripted.requests) == MOST_PAGES
     assert [match.name for match in found.matches[:200]] == [f"run-{number}" for number in range(200)]
     assert found.unread == 700
+
+
+@pytest.mark.parametrize("total", [None, 0, PAGE_SIZE])
+@pytest.mark.parametrize("is_reversed", [False, True])
+async def test_a_wrong_total_ends_no_search(
+    client: GCSClient, scripted: Scripted, total: int | None, is_reversed: bool
+) -> None:
+    """GCS leaves it out, or says how many are on the page."""
+    serve(scripted, [item(number) for number in sorted(range(250), reverse=is_reversed)], total=lambda _: total)
+    found = await searches(client).in_phase("Running")
+    assert len(found.matches) == 250
 
 
 async def test_the_same_search_is_shared(client: GCSClient, scripted: Scripted) -> None:
