@@ -29,6 +29,7 @@ from bot.errors import (
     GCSListForbidden,
     GCSMalformed,
     GCSMisdirected,
+    GCSRequestRefused,
     GCSThrottled,
     GCSTooLarge,
     GCSUnavailable,
@@ -91,6 +92,8 @@ MAX_ACTION_BYTES = 64 * 1024
 """At most this many bytes of the reply to an action are read."""
 MAX_SEARCH_BYTES = 32 * 1024 * 1024
 """At most this many bytes of a page are read that a person searches."""
+SMALLEST_PAGE = 10
+"""How many items of a list are requested at once where GCS refuses more."""
 INLINE_PARSE_BYTES = 128 * 1024
 """Larger answers about one execution are parsed in a thread, two at a time, to keep the event loop free."""
 
@@ -142,6 +145,8 @@ class GCSClient:
         self._take, self._on_throttled = take, on_throttled
         self._max_execution, self._large_parses = max_execution_bytes, asyncio.Semaphore(2)
         self._breaker = CredentialBreaker(clock)
+        self._largest_page = 100
+        """How many items people's searches request at once: the successor service's default, or what GCS takes."""
         self.answered = 0
         """How many calls succeeded: a caller whose call timed out sees whether others got an answer meanwhile."""
 
@@ -290,11 +295,14 @@ class GCSClient:
             for key, value in (("name", name), ("status", status), ("workflow_name", workflow))
             if value
         )
-        url = f"{self._executions}?limit={limit}&offset={offset}{filters}"
+
+        async def page(most: int) -> SearchPage:
+            url = f"{self._executions}?limit={most}&offset={offset}{filters}"
+            request = Request(url, is_person=True, max_bytes=MAX_SEARCH_BYTES)
+            return await self._get(request, parse_search_page, within, attempts=2)
+
         try:
-            return await self._get(
-                Request(url, is_person=True, max_bytes=MAX_SEARCH_BYTES), parse_search_page, within, attempts=2
-            )
+            return await self._fitting(page, limit)
         except GCSForbidden:
             raise GCSListForbidden("the list of executions is refused") from None
         except (ExecutionNotFound, GCSAbsent):  # a list always exists: the address is wrong
@@ -311,8 +319,27 @@ class GCSClient:
         Raises:
             GCSError: GCS did not return the list.
         """
-        request = Request(f"{self._executions}?limit={limit}&offset=0{f'&status={status}' if status else ''}")
-        return await self._get(request, parse_listed_ids, IDS_TIMEOUT, attempts=1)
+
+        async def ids(most: int) -> tuple[ListedId, ...]:
+            request = Request(f"{self._executions}?limit={most}&offset=0{f'&status={status}' if status else ''}")
+            return await self._get(request, parse_listed_ids, IDS_TIMEOUT, attempts=1)
+
+        return await self._fitting(ids, limit)
+
+    async def _fitting(self, page: Callable[[int], Awaitable[T]], limit: int) -> T:
+        """A page of `limit` items, or of fewer if GCS refuses that many: its largest limit is not documented."""
+        asked = min(limit, self._largest_page)
+        while True:
+            try:
+                found = await page(asked)
+            except GCSRequestRefused:
+                if asked <= SMALLEST_PAGE:
+                    raise
+                asked = max(asked // 2, SMALLEST_PAGE)
+            else:
+                if asked < limit:
+                    self._largest_page = asked
+                return found
 
     async def check(self) -> None:
         """Send the cheapest authenticated request; returns if address and credentials work.

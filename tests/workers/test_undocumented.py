@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlencode
 import pytest
 
 from bot.domain.following import Level
+from bot.gcs.client import SMALLEST_PAGE
 from sandbox import story
 from sandbox.gcs import Fault
 from sandbox.gcs.answers import Answer
@@ -107,6 +108,20 @@ async def test_rules_need_no_right_total(
     await rules.scan()
     assert list(await rules.followed(rig.lab)) == [execution]
     assert len([call for call in rig.gcs.calls if call.path == "/v1/executions"]) < 10
+
+
+@pytest.mark.parametrize("limit", [10, 50, 99])
+async def test_lists_may_be_short(rig: Rig, rules: RulesRig, limit: int) -> None:
+    """GCS refuses to list a hundred at once: names are found, deletions are proven, and rules follow what is new."""
+    for number in range(120):
+        rig.gcs.play(story.happy(2), by_hand=True, ago=86_400 + number)
+    rig.gcs.max_limit = limit
+    await rules.make(rig.lab, level=Level.STEPS)
+    assert len((await rig.subscriptions.search.find(rig.who(rig.alice), "germline")).matches) > limit
+    assert len(await rig.client.list_ids()) >= SMALLEST_PAGE
+    execution = rig.gcs.play(story.happy(2), by_hand=True)
+    await rules.scan()
+    assert list(await rules.followed(rig.lab)) == [execution]
 
 
 async def test_other_types_in_the_control_object(rig: Rig) -> None:

@@ -24,8 +24,8 @@ from bot.audit import audit
 from bot.domain.following import Rule, RuleNews, RuleNewsKind, Subscriber, louder
 from bot.domain.rules import ANNOUNCED, CLOCKS_APART, RuleBook
 from bot.domain.search import Match
-from bot.errors import GCSError, GCSMalformed, GCSThrottled, StoreUnavailable
-from bot.gcs.client import GCSClient
+from bot.errors import GCSError, GCSMalformed, GCSRequestRefused, GCSThrottled, StoreUnavailable
+from bot.gcs.client import SMALLEST_PAGE, GCSClient
 from bot.gcs.listing import Page
 from bot.store.gcs_quota import GCSQuota
 from bot.store.rules import Enlisted, Enlisting, Rules, RulesRead
@@ -202,11 +202,14 @@ class Finder:
             raise GCSThrottled("no call is left in our share of the quota", retry_after=SCAN_EVERY)
         try:
             return await self._gcs.list_page("", offset=offset, limit=limit)
-        except GCSMalformed:
-            if limit <= FIRST:
+        except GCSMalformed as error:
+            if limit > FIRST:
+                self._largest = FIRST  # so large a page is refused: the next scan asks for smaller ones
                 raise
-            self._largest = FIRST  # so large a page is refused: the next scan asks for smaller ones
-            raise
+            if limit <= SMALLEST_PAGE or not isinstance(error, GCSRequestRefused):
+                raise
+            self._largest = max(limit // 2, SMALLEST_PAGE)
+        return await self._page(offset, self._largest)
 
     async def _enlist_all(self, found: Sequence[Match], now: datetime, floor: datetime) -> None:
         """Have these followed, the oldest first.
