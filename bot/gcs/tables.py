@@ -25,6 +25,9 @@ from bot.gcs import body as bodies
 from bot.gcs import values
 from bot.gcs.lenient import Id, Map, Maybe, Number, Prose, Several, Text, Whole, lenient, named
 
+CLOCKS_APART = timedelta(days=1)
+"""How far ahead of the bot's clock GCS's may be; what was created later than that has a wrong date."""
+
 
 class SnakeTable(BaseModel):
     """Base of the tables whose keys are snake_case on the wire. A field is read only if it is shown somewhere."""
@@ -217,10 +220,10 @@ class GetExecutionResponse(SnakeTable):
         record, counts = self.execution, self.status or StepCounts()
         whole = self.object or ExecutionObject()
         spec, control = whole.spec or ObjectSpec(), whole.status or ExecutionStatus()
-        # Under another action, phase and reason describe that action: a deletion may succeed (reference 3.2).
-        is_own = control.action_name.strip().casefold() in {"", "create"}
+        # While it is deleted, phase and reason describe the deletion, which may succeed (reference 3.2).
+        is_own = control.action_name.strip().casefold() != "delete"
         outcome = (control.object_status if is_own else None) or ActionStatus()
-        created, updated = self._created_at(), self._updated_at()
+        created, updated = self._created_at(now), self._updated_at()
         durations = [record.time_duration, *(node.time_duration for node in counts.actual_node_status)]
         phase = values.phase(record.status)
         lives = phase not in TERMINAL_PHASES
@@ -270,10 +273,11 @@ class GetExecutionResponse(SnakeTable):
             is_partial=self.is_partial,
         )
 
-    def _created_at(self) -> datetime | None:
+    def _created_at(self, now: datetime | None) -> datetime | None:
         record, metadata = self.execution, (self.object and self.object.metadata) or ObjectMetadata()
-        found = values.first_moment([record.create_at, metadata.creation_timestamp])
-        return found or values.moment_of_id(record.guid.strip().casefold())
+        texts = (record.create_at, metadata.creation_timestamp)
+        found = (*map(values.moment, texts), values.moment_of_id(record.guid.strip().casefold()))
+        return next((each for each in found if each and (now is None or each < now + CLOCKS_APART)), None)
 
     def _updated_at(self) -> datetime | None:
         control = (self.object and self.object.status) or ExecutionStatus()

@@ -24,6 +24,7 @@ _CHINESE = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 
 _EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)  # the zero times of Go, Java and Unix are earlier and mean "not set"
 _NONE, _LONGEST = timedelta(), timedelta(days=3660)  # a longer duration is a mistake, and would overflow further on
+_SINCE_1970 = re.compile(r"(\d{10})(\d{3})?(?:\.\d*)?", re.ASCII)
 _UUID_EPOCH = datetime(1582, 10, 15, tzinfo=UTC)
 _TIME_BASED_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-1[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _RATIO_KEYS = frozenset({"ratio", "timeratio", "runratio", "percent", "percentage"})
@@ -128,8 +129,13 @@ def phase(text: str) -> str:
 
 
 def moment(text: str) -> datetime | None:
-    """The instant that an RFC 3339 text names, in UTC; text without a zone names none (reference 3.6)."""
+    """The instant that an RFC 3339 text names, in UTC; text without a zone names none (reference 3.6).
+
+    Digits are the time since 1970, in seconds or, if there are 13, in milliseconds: those have no zone.
+    """
     try:
+        if since := _SINCE_1970.fullmatch(text.strip()):
+            return datetime.fromtimestamp(int(since[1]) + int(since[2] or 0) / 1000, UTC)
         found = datetime.fromisoformat(text.strip().upper())
         return None if found.tzinfo is None or found < _EARLIEST else found.astimezone(UTC)
     except (ValueError, OverflowError):

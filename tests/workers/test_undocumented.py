@@ -265,6 +265,19 @@ async def test_an_unknown_phase_is_no_retry(rig: Rig) -> None:
             assert rig.texts(rig.lab)[1:] == read[1:]
 
 
+async def test_a_failed_retry_has_its_reason(rig: Rig) -> None:
+    """The control object names the retry as its action; the reason that it gives is that of the failure."""
+    execution = await rig.followed(rig.lab, life=story.failing(2))
+    rig.gcs.step(execution, to="failed")
+    no_steps(body := body_of(rig, execution))
+    body["object"]["status"]["actionName"] = "retry"
+    body["object"]["status"]["objectStatus"].update(reason="QuotaExceeded", message="配额不足 ## no quota is left")
+    rig.gcs.set_body(execution, body)
+    await rig.poll()
+    await rig.later()
+    assert "exceeded a quota" in rig.texts(rig.lab)[-1]
+
+
 @pytest.mark.parametrize("name", [" ", "\u200b", "\u202e"])
 async def test_a_failed_step_without_a_visible_name(rig: Rig, name: str) -> None:
     """It is called by its place: nobody reads that the execution has failed, which goes on."""

@@ -136,12 +136,17 @@ def test_absurd_durations_are_unknown(value: Any) -> None:
         ("2018-08-20T06:41:40.123456789Z", datetime(2018, 8, 20, 6, 41, 40, 123456, tzinfo=UTC)),
         ("2018-08-20T14:41:40.5+08:00", datetime(2018, 8, 20, 6, 41, 40, 500000, tzinfo=UTC)),
         ("2018-08-20T14:41:40+0800", datetime(2018, 8, 20, 6, 41, 40, tzinfo=UTC)),
+        ("1534747300", datetime(2018, 8, 20, 6, 41, 40, tzinfo=UTC)),
+        (1534747300, datetime(2018, 8, 20, 6, 41, 40, tzinfo=UTC)),
+        (1534747300500, datetime(2018, 8, 20, 6, 41, 40, 500000, tzinfo=UTC)),
+        (1534747300500.0, datetime(2018, 8, 20, 6, 41, 40, 500000, tzinfo=UTC)),
+        *((15347473, None), (20180820064140, None), (-1534747300, None)),
         *(("2018-08-20 06:41:40", None), ("2018-08-20", None), ("0001-01-01T00:00:00Z", None)),
         *(("9999-12-31T23:59:59-23:59", None), ("soon", None), ("", None)),
     ],
 )
-def test_times(text: str, moment: datetime | None) -> None:
-    """Every documented form is read; a time without a zone is unknown, never guessed."""
+def test_times(text: object, moment: datetime | None) -> None:
+    """Every documented form is read, and seconds since 1970; a time without a zone is unknown, never guessed."""
     assert changed(execution={"create_at": text, "update_at": text}).updated_at == moment
 
 
@@ -150,6 +155,16 @@ def test_creation_time_from_the_object() -> None:
     wire = {"metadata": {"creationTimestamp": "2018-08-20T06:41:40Z"}}
     execution = changed(execution={"create_at": "2018-08-20 14:41:40"}, object=wire)
     assert execution.created_at == datetime(2018, 8, 20, 6, 41, 40, tzinfo=UTC)
+
+
+def test_a_creation_that_is_to_come() -> None:
+    """Such a date is wrong: the next best one is taken, or none."""
+    wire = {"create_at": "2999-01-01T00:00:00Z"}
+    now = datetime(2018, 8, 20, 6, 41, 40, tzinfo=UTC)
+    assert answered(execution=wire, object={}).to_execution(now=now).created_at is None
+    metadata = {"metadata": {"creationTimestamp": "2018-08-20T16:41:40Z"}}
+    created = answered(execution=wire, object=metadata).to_execution(now=now).created_at
+    assert created == now + timedelta(hours=10)
 
 
 def test_creation_time_from_the_id() -> None:
@@ -227,9 +242,9 @@ def test_both_halves_of_bilingual_texts(text: str | None, english: str, chinese:
     assert (execution.reason_zh, execution.message_zh) == (step.reason_zh, step.message_zh) == (chinese, chinese)
 
 
-@pytest.mark.parametrize(("action", "is_own"), [("create", True), ("", True), ("delete", False)])
+@pytest.mark.parametrize(("action", "is_own"), [("create", True), ("", True), ("retry", True), ("Delete", False)])
 def test_witness(action: str, is_own: bool) -> None:
-    """The control object's phase goes with its action; reason and message describe the run under `create` only."""
+    """The control object's phase goes with its action; reason and message describe the run unless it is deleted."""
     control = {"actionName": action, "objectStatus": {"phase": "SUCCEEDED", "reason": "x", "message": "y"}}
     execution = changed(object={"status": control})
     assert (execution.action, execution.witness) == (action, "Succeeded")
