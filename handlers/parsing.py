@@ -66,7 +66,7 @@ _MAX_SLIPS = 3
 _MAX_LINE = 200
 """At most how long a suggestion is, in characters."""
 
-_CLOCK = r"(\d{1,2})(?:[:.](\d{2})|点)?\s*(am|pm)?"
+_CLOCK = r"(\d{1,2})(?:[:.](\d{2})|点)?(?:\s*(am|pm)\b)?"
 _CLOCKS = re.compile(rf"{_CLOCK}(?:\s*(?:-+|~|to|until|至|到)\s*|\s+){_CLOCK}(?![\d:.])", re.ASCII | re.IGNORECASE)
 """Two times of day: `22:00-07:00`, `22 - 7`, `10pm to 7am`."""
 

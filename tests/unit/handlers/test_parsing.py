@@ -142,6 +142,7 @@ def test_an_id_alone_asks_for_the_summary(text: str) -> None:
         ("quiet 22:00 07:00", Command(Verb.QUIET, hours=(time(22), time(7)))),
         ("quiet 22:30～7", Command(Verb.QUIET, hours=(time(22, 30), time(7)))),
         ("quiet 10pm to 7am Asia/Tokyo", Command(Verb.QUIET, hours=(time(22), time(7)), zone="Asia/Tokyo")),
+        ("quiet 22-7 America/Lima", Command(Verb.QUIET, hours=(time(22), time(7)), zone="America/Lima")),
         ("免打扰 22点到7点 上海", Command(Verb.QUIET, hours=(time(22), time(7)), zone="上海")),
         ("免打扰 关闭", Command(Verb.QUIET, is_off=True)),
     ],
