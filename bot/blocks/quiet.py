@@ -144,14 +144,14 @@ def _reply(
 
 def hours_reply(hours: QuietHours | None, now: datetime, *, is_new: bool) -> Message:
     """The quiet hours of a person: chosen, withdrawn, or as they are."""
-    hint = _("To change them: {line}. To turn them off: {off}.").format(
-        line="`/execution quiet 22:00-07:00`", off="`/execution quiet off`"
-    )
+    example = "`/execution quiet 22:00-07:00`"
     if hours is None:
-        line = (
-            _("You have no quiet hours now. What was waiting comes now.") if is_new else _("You have no quiet hours.")
-        )
-        return message([section(f"🔔 {line}"), context("" if is_new else hint)], line, "" if is_new else hint)
+        if is_new:
+            line, hint = _("You have no quiet hours now. What was waiting comes now."), ""
+        else:
+            line, hint = _("You have no quiet hours."), _("To have some: {line}.").format(line=example)
+        return message([section(f"🔔 {line}"), context(hint)], line, hint)
+    hint = _("To change them: {line}. To turn them off: {off}.").format(line=example, off="`/execution quiet off`")
     line = _hours(hours)
     following = hours.at(now)
     at = following.since if following and following.since and following.since > now else None

@@ -116,7 +116,7 @@ def nothing_to_follow(snapshot: Snapshot) -> Message:
     execution = snapshot.execution
     took = words.time_words(snapshot)
     done = words.counts(execution.steps_finished, execution.steps_total)
-    facts = " · ".join(filter(None, (done, _("after {duration}").format(duration=took) if took else "")))
+    facts = _("{counts} in {duration}").format(counts=done, duration=took) if done and took else done or took
     shape = _("{phase}: {name} ({facts}). There is nothing left to follow.")
     values = {"phase": words.snapshot_word(snapshot), "facts": facts}
     name, sign = words.name(execution), words.snapshot_icon(snapshot)

@@ -314,14 +314,18 @@ _UNDELIVERABLE: dict[str, str] = {
     "not_allowed_token_type": N_("I am not allowed to post there"),
     "no_permission": N_("I am not allowed to post there, most likely because I am not in it: invite me there"),
     "access_denied": N_("I have no access there: ask an admin of the workspace to let me in"),
-    "team_access_not_granted": N_("it is in another workspace: ask an admin of the organisation to add me to that one"),
+    "team_access_not_granted": N_(
+        "the channel is in another workspace: ask an admin of the organisation to add me to that one"
+    ),
     "ekm_access_denied": N_("the organisation's admins have suspended messages there: ask them"),
     "slack_connect_canvas_sharing_blocked": N_("a Slack Connect rule forbids it"),
     "slack_connect_file_link_sharing_blocked": N_("a Slack Connect rule forbids it"),
     "as_user_not_supported": N_("I am not allowed to post there"),
-    "channel_not_approved": N_("it is shared with another organisation, and no member has approved that I post there"),
+    "channel_not_approved": N_(
+        "the channel is shared with another organisation, and no member has approved that I post there"
+    ),
     "channel_has_grown": N_(
-        "another organisation has joined it since a member approved that I post there, so a member "
+        "another organisation has joined the channel since a member approved that I post there, so a member "
         "has to approve it again"
     ),
     "channel_not_listed": N_("I am no longer allowed in that channel: ask this bot's operator to allow it"),

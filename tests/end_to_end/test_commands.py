@@ -92,7 +92,7 @@ async def test_nothing_typed_shows_examples(carol: Person, running: str) -> None
         (f"list {UNKNOWN}", "takes no id"),
         (f"unsubscribe {UNKNOWN}", "nothing to stop"),
         (f"unsubscribe {UNKNOWN} here", "This channel does not follow"),
-        ("<!channel> `*_~", "/execution help"),
+        ("<!channel> `*_~", "For another channel, type it there"),
     ],
 )
 async def test_a_mistake_gets_a_sentence(carol: Person, text: str, sentence: str) -> None:
@@ -168,7 +168,7 @@ async def test_what_has_succeeded_cannot_be_followed(talk: World, carol: Person)
     execution_id = talk.gcs.play(story.happy(3), by_hand=True)
     talk.gcs.step(execution_id, to="succeeded")
     shown = await carol.types(f"subscribe {execution_id}")
-    assert "(3 of 3 steps · after 1 h). There is nothing left to follow" in shown.text
+    assert "(3 of 3 steps in 1 h). There is nothing left to follow" in shown.text
     assert "You follow no executions." in (await carol.types("list")).text
     assert not carol.dm
 

@@ -87,7 +87,7 @@ def test_unsubscribing_names_the_execution() -> None:
 def test_a_succeeded_execution_is_not_followed() -> None:
     """The reply says how it ended instead."""
     done = snapshot(execution(phase="Succeeded", steps_finished=12))
-    expected = "(12 of 12 steps · after 7 min 1 s). There is nothing left to follow."
+    expected = "(12 of 12 steps in 7 min 1 s). There is nothing left to follow."
     assert replies.nothing_to_follow(done).text.startswith("Succeeded: ")
     assert expected in both(replies.nothing_to_follow(done))
 

@@ -97,3 +97,11 @@ def test_every_dead_destination_has_its_clause() -> None:
     dead = {code for code in KNOWN_CODES if isinstance(slack_error(code), Undeliverable)}
     assert dead
     assert {code for code in dead if "Slack refuses it" in undeliverable_reason(code)} == set()
+
+
+@pytest.mark.parametrize("code", ["channel_not_approved", "channel_has_grown", "team_access_not_granted"])
+def test_a_clause_names_what_it_is_about(code: str) -> None:
+    """It stands behind a sentence about a message, which is not what another organisation shares."""
+    assert " the channel " in f" {undeliverable_reason(code)} "
+    with speaking(Language.CHINESE):
+        assert "频道" in undeliverable_reason(code)

@@ -15,6 +15,7 @@ from bot.blocks import (
     owner_notice_message,
     undeliverable_message,
 )
+from bot.blocks.language import Language, speaking
 from bot.domain.change import Change, ChangeKind, EndReason
 from bot.domain.execution import Step
 from bot.domain.following import Level
@@ -39,6 +40,12 @@ def test_progress_is_one_small_line() -> None:
     """The count before and after, which steps, and the duration."""
     assert line(PROGRESS) == "▸ 3 → 5 of 12 steps · bwa-mem, mark-dup finished · after 11 min 41 s"
     assert [block["type"] for block in rendered(PROGRESS).blocks] == ["context"]
+
+
+def test_a_duration_is_not_that_of_the_step() -> None:
+    """It is how long the execution had taken by then; in Chinese, "took" behind a step would say something else."""
+    with speaking(Language.CHINESE):
+        assert line(PROGRESS).endswith("bwa-mem、mark-dup 已完成 · 开始后 11 分 41 秒")
 
 
 def test_a_burst_is_one_line() -> None:

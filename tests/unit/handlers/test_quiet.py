@@ -135,10 +135,12 @@ async def test_an_unknown_zone_is_asked_for(world: World) -> None:
 
 
 async def test_quiet_alone_shows_the_hours(world: World) -> None:
-    """And changes nothing."""
+    """And changes nothing; what is to be typed fits what there is."""
     await world.command("quiet")
     assert "You have no quiet hours." in world.reply
+    assert ("To have some: `/execution quiet" in world.reply, "quiet off" in world.reply) == (True, False)
     world.subscriptions.quiet.kept = NIGHTS
     await world.command("quiet")
     assert "`Asia/Shanghai`" in str(world.slack.answers[-1])
+    assert "quiet off" in str(world.slack.answers[-1])
     assert world.subscriptions.asked == []
