@@ -95,8 +95,8 @@ def _state(snapshot: Snapshot, phase_words: Callable[[str], str]) -> str:
     if snapshot.is_vanished:
         return _(DELETED)
     word = phase_words(execution.phase)
-    if execution.action == _DELETE_ACTION and execution.phase != Phase.DELETING:
-        return _("{phase}, being deleted").format(phase=word)
+    if execution.action.casefold() == _DELETE_ACTION and execution.phase != Phase.DELETING:
+        return _("{phase}, deletion failed").format(phase=word)
     return word
 
 

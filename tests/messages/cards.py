@@ -93,7 +93,7 @@ CARDS = Surface(
         Example("Retrying", "Somebody retried it.", _card(world.running(phase="Retrying"))),
         Example("Cancelling", "Somebody stopped it; it has not ended.", _card(world.running(phase="Cancelling"))),
         Example("Suspended", "It was suspended.", _card(world.running(phase="Suspended"))),
-        Example("Being deleted", "Deleted while it runs.", _card(world.running(action="delete"))),
+        Example("Not deleted", "Its deletion failed.", _card(world.running(action="delete", witness="Failed"))),
         Example("Unknown phase", "GCS invents a phase.", _card(world.running(phase="Hibernating"))),
         Example(
             "Muted",
