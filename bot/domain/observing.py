@@ -96,10 +96,11 @@ def observe(
 ) -> Verdict:
     """GCS returned `seen`; `typical` is what its workflow usually takes."""
     reported, seen = seen, _filled(_under_its_action(seen), before.execution)
-    if _is_doubtful(before.execution, seen, reported) and not before.contradicted:
+    kind = comparing.kind_of(before.execution, seen)
+    is_old = kind is not None and _is_older(before.execution, seen)
+    if (is_old or _is_doubtful(before.execution, seen, reported)) and not before.contradicted:
         unconfirmed = replace(before, contradicted=True, seen_at=now, misses=0, missing=0)
         return Verdict(snapshot=unconfirmed, next_poll=cadence.soon, is_expedited=True)
-    kind = comparing.kind_of(before.execution, seen)
     is_again = kind is ChangeKind.REOPENED
     snapshot = Snapshot(
         execution=seen,
@@ -300,6 +301,12 @@ def _is_doubtful(before: Execution | None, seen: Execution, reported: Execution)
     if seen.phase in FAILED_PHASES and seen.witness in FAILED_PHASES:
         return False
     return seen.witness != seen.phase if seen.witness else seen.phase == Phase.ERROR
+
+
+def _is_older(before: Execution, seen: Execution) -> bool:
+    """Whether it was last updated before what is known: perhaps another server of GCS answers, and lags behind."""
+    known, updated = before.updated_at, seen.updated_at
+    return known is not None and updated is not None and updated < known
 
 
 _NOT_VISIBLE: dict[str, object] = {"elapsed": None, "updated_at": None, "resources": {}, "time_ratio": None}

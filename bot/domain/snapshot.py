@@ -83,7 +83,7 @@ class Snapshot(Value, frozen=True):
     alerted_at: datetime | None = None
     """When a failure was last announced, of the current try of the execution."""
     contradicted: bool = False
-    """A terminal phase was seen that the second witness denied; it counts only when seen again."""
+    """What was seen counts only when seen again: an end that the second witness denied, or an older state."""
     is_vanished: bool = False
     """The execution no longer exists; no poll will follow."""
     usual: Usual | None = None

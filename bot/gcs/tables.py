@@ -302,11 +302,12 @@ _UNREPORTED = SubActionStatus()
 
 def _step(name: str, node: NodeStatus, report: SubActionStatus, unit: timedelta) -> Step:
     reason, message = values.bilingual(report.reason), values.bilingual(report.message)
+    sub_jobs, finished = (values.count(number) or 0 for number in (node.sub_job_num, node.finished_sub_job_num))
     return Step(
         name=name,
         phase=values.phase(node.status) or values.phase(report.phase),
-        sub_jobs=values.count(node.sub_job_num) or 0,
-        sub_jobs_finished=values.count(node.finished_sub_job_num) or 0,
+        sub_jobs=sub_jobs,
+        sub_jobs_finished=finished if finished <= sub_jobs else 0,
         elapsed=values.span(node.time_duration, unit=unit),
         reason=reason.text,
         reason_zh=reason.chinese,

@@ -265,6 +265,47 @@ async def test_an_unknown_phase_is_no_retry(rig: Rig) -> None:
             assert rig.texts(rig.lab)[1:] == read[1:]
 
 
+async def test_an_older_answer_is_no_retry(rig: Rig) -> None:
+    """Another server of GCS lags behind and answers now and then: nobody reads of a retry, or of an end twice."""
+    execution = await rig.followed(rig.lab, life=story.failing(3))
+    shown = [body_of(rig, execution)]
+    for frame in ("running 1/3", "failed"):
+        rig.gcs.step(execution, to=frame)
+        shown.append(body_of(rig, execution))
+    pending, running, failed = shown
+    for answer in (running, pending, running, failed, running, failed, pending, failed):
+        rig.gcs.set_body(execution, answer)
+        await rig.poll()
+        await rig.later()
+    assert [text.partition(":")[0] for text in rig.texts(rig.lab)] == ["Failed", "Running", "❌ Failed"]
+
+
+async def test_an_older_answer_counts_twice_seen(rig: Rig) -> None:
+    """GCS's clock was set back: a retry is reported with the second look, which comes soon."""
+    execution = await rig.followed(rig.lab, life=story.failing(3))
+    rig.gcs.step(execution, to="running 1/3")
+    running = body_of(rig, execution)
+    await rig.step(execution, to="failed")
+    rig.gcs.set_body(execution, running)
+    await rig.poll()
+    assert max(rig.waits("due")) < CADENCE.poll.total_seconds() / 2
+    await rig.poll()
+    await rig.later()
+    assert "Retried" in rig.texts(rig.lab)[-1]
+
+
+async def test_a_failed_deletion_is_called_so(rig: Rig) -> None:
+    """The run goes on: its card does not say that it is being deleted."""
+    execution = await rig.followed(rig.lab, life=story.happy(3))
+    rig.gcs.step(execution)
+    body = body_of(rig, execution)
+    body["object"]["status"].update(actionName="delete", objectStatus={"phase": "Failed"})
+    rig.gcs.set_body(execution, body)
+    await rig.poll()
+    await rig.later()
+    assert rig.cards(rig.lab)[0].startswith("Running, deletion failed: ")
+
+
 async def test_a_failed_retry_has_its_reason(rig: Rig) -> None:
     """The control object names the retry as its action; the reason that it gives is that of the failure."""
     execution = await rig.followed(rig.lab, life=story.failing(2))

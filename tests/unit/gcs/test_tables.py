@@ -285,6 +285,14 @@ def test_steps_of_both_lists() -> None:
     )
 
 
+@pytest.mark.parametrize(("finished", "known"), [(4, 4), (0, 0), (7, 0), (-1, 0), ("many", 0)])
+def test_sub_jobs_that_cannot_be(finished: object, known: int) -> None:
+    """More of them than there are, or fewer than none, are not shown."""
+    node = {"name": "job-a", "sub_job_num": 4, "finished_sub_job_num": finished}
+    (step,) = changed(status={"actual_node_status": [node]}).steps
+    assert (step.sub_jobs, step.sub_jobs_finished) == (4, known)
+
+
 def test_steps_of_the_reports_alone() -> None:
     """Without a node list the reports are the steps, except for the helpers of steps."""
     execution = changed(object={"status": {"subObjectStatuses": REPORTS}})
