@@ -292,6 +292,8 @@ class Settings(BaseModel):
         except SettingsInvalid as error:
             # A problem with the text itself is listed already; pydantic's finding about the same setting adds nothing.
             found = [line for line in error.problems if line.partition(" ")[0] not in given.wrong]
+            if not given.is_whole:  # they may be in what could not be read
+                found = [line for line in found if " is missing: " not in line]
             raise SettingsInvalid([*found, *given.problems]) from None
         if given.problems:
             raise SettingsInvalid(given.problems)

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dotenv.parser import parse_stream
+from dotenv.parser import Binding, parse_stream
 
 from bot.settings import advice
 
@@ -29,6 +30,9 @@ _MOST_BYTES = 64 * 1024
 
 _UNUSABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode's categories of control characters, invisible ones, halves of characters and line ends."""
+
+_NAME = re.compile(r"[A-Z_][A-Z0-9_]*|[a-z_][a-z0-9_]*")
+"""What the name of a setting looks like."""
 
 _OPEN_TO_OTHERS = stat.S_IRWXO | stat.S_IWGRP
 
@@ -42,6 +46,8 @@ class Given:
     wrong: set[str] = field(default_factory=set)
     """Own names of settings with a problem: further problems with them do not matter."""
     problems: list[str] = field(default_factory=list)
+    is_whole: bool = True
+    """Whether `.env` was read, so that what is missing is not in it."""
     warnings: list[str] = field(default_factory=list)
 
 
@@ -53,7 +59,7 @@ def read(environment: Mapping[str, str], env_file: Path, known: Mapping[str, str
     given = Given()
     files = {f"{name}{FILE}": name for name in secrets}
     names = {**known, **files}
-    in_file, in_environment = _dotenv(env_file, given), _in_capitals(environment)
+    in_file, in_environment = _dotenv(env_file, names, given), _in_capitals(environment)
     misspelt = advice.near_misses({name for name, text in (in_file | in_environment).items() if _is_ours(text)}, names)
     given.problems += [*misspelt.values(), *advice.unknown_in_file(in_file.keys() - names.keys() - misspelt.keys())]
     texts = {**in_file, **{name: text for name, text in in_environment.items() if text.strip()}}
@@ -79,22 +85,44 @@ def _in_capitals(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in given.items() if not name.endswith("_PORT") or _is_ours(value)}
 
 
-def _dotenv(path: Path, given: Given) -> dict[str, str]:
+def _dotenv(path: Path, known: Mapping[str, str], given: Given) -> dict[str, str]:
     """Names and values of `path`, if there is such a file."""
     try:
         if not path.exists() and not path.is_symlink():  # a link that leads nowhere is not what was meant
             return {}
         _must_be_file(path)
-        with path.open(encoding="utf-8-sig") as stream:
-            bindings = [*parse_stream(stream)]
+        bindings = _bindings(path)
         is_open = _is_open(path)
     except (OSError, UnicodeError) as error:
         given.problems.append(f"{path} cannot be read: {_reason(error)}")
+        given.is_whole = False
         return {}
-    given.problems += [f"{path} cannot be read at line {each.original.line}" for each in bindings if each.error]
+    values: dict[str, str] = {}
+    for each in bindings:
+        name, text = (each.key or "").upper(), each.value
+        is_name = name in known or _NAME.fullmatch(each.key or "") or advice.near_misses({name}, known)
+        if each.error or (name and (text is None or not is_name)):  # it may be a part of a secret
+            blank = each.original.string[: -len(each.original.string.lstrip())]
+            line = each.original.line + len(blank.splitlines())
+            given.problems.append(f"{path} cannot be read at line {line}: write NAME=value, all in one line")
+        elif text and (values.get(name) or text) != text:
+            given.problems.append(f"{name} is in {path} twice, with different values: remove one of them")
+        elif text:
+            values[name] = text
+        elif name:
+            values.setdefault(name, "")
     if is_open:
         given.warnings.append(f"{path} is open to other users of this machine: run chmod 600 {path}")
-    return {each.key.upper(): each.value or "" for each in bindings if each.key and not each.error}
+    return values
+
+
+def _bindings(path: Path) -> list[Binding]:
+    """What the lines of `path` say."""
+    with path.open(encoding="utf-8-sig") as stream:
+        bindings = [*parse_stream(stream)]
+    if any("\0" in (each.key or "") for each in bindings):  # UTF-16 without its mark
+        raise UnicodeError
+    return bindings
 
 
 def _take_file(name: str, path: Path, secret: str, given: Given) -> None:
@@ -158,4 +186,6 @@ def _is_open(path: Path) -> bool:
 
 
 def _reason(error: OSError | UnicodeError) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
+    if isinstance(error, UnicodeError):
+        return "it is not text in UTF-8: save it as UTF-8"
+    return error.strerror or type(error).__name__

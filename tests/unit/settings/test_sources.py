@@ -114,7 +114,40 @@ def test_unknown_names_in_dotenv_are_refused(monkeypatch: pytest.MonkeyPatch, tm
 def test_a_broken_line_in_dotenv_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A quotation mark that does not end would swallow what follows."""
     (tmp_path / ".env").write_text("LOG_LEVEL=info\nGCS_PROJECT_ID='abc\nPORT=1\n")
-    assert ".env cannot be read at line 2" in problems(monkeypatch)
+    assert ".env cannot be read at line 2: write NAME=value, all in one line" in problems(monkeypatch)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "GCS_SK=first\n\n\nhunter2\n",
+        "GCS_SK=first\n\n\nHUNTER2abc==\n",
+        "GCS_SK=first\n\n\nxoxb-hunter2\n",
+        "GCS_SK=first\n\n\n:hunter2@host=\n",
+        "GCS_SK=first\n\n\nGCS_SK: hunter2\n",
+    ],
+)
+def test_a_secret_in_two_lines_is_not_repeated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str) -> None:
+    """What is no name of a setting may be the rest of a secret: its line is named, not its text."""
+    (tmp_path / ".env").write_text(text)
+    assert problems(monkeypatch) == [".env cannot be read at line 4: write NAME=value, all in one line"]
+
+
+@pytest.mark.parametrize("second", ["ALLOWED_USERS=U2", "allowed_users=U2", "export ALLOWED_USERS = 'U2'"])
+def test_a_name_with_two_values_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, second: str) -> None:
+    """The first list would be lost without a word; a line that is left empty, or says the same, is none."""
+    (tmp_path / ".env").write_text(f"ALLOWED_USERS=U1\n{second}\nPORT=\nPORT=1\nPORT=1\nPORT=\n")
+    assert problems(monkeypatch) == ["ALLOWED_USERS is in .env twice, with different values: remove one of them"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "gb18030"])
+def test_another_encoding_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, encoding: str) -> None:
+    """As Windows writes it; and not that all is missing which may be in it."""
+    (tmp_path / ".env").write_bytes("GCS_SK=hunter2\n# 密钥\n".encode(encoding))
+    assert problems(monkeypatch, GCS_SK=None, SLACK_BOT_TOKEN=None, PORT="x") == [
+        "PORT is wrong: give a whole number",
+        ".env cannot be read: it is not text in UTF-8: save it as UTF-8",
+    ]
 
 
 @pytest.mark.parametrize("value", ["pa${HOME}ss", "$GCS_AK", "a#b", "{x}%20"])
@@ -186,7 +219,7 @@ def test_every_secret_may_be_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         (None, "GCS_SK_FILE is wrong: the file cannot be read (No such file or directory)"),
         (b"", "GCS_SK_FILE is wrong: the file is empty"),
         (b"\n", "GCS_SK_FILE is wrong: the file is empty"),
-        (b"\xff\xfe", "GCS_SK_FILE is wrong: the file cannot be read (UnicodeDecodeError)"),
+        (b"\xff\xfe", "GCS_SK_FILE is wrong: the file cannot be read (it is not text in UTF-8: save it as UTF-8)"),
         (b"one\ntwo", "GCS_SK_FILE is wrong: it contains a line break or an invisible character; remove it"),
         (b"\xef\xbb\xbfone", "GCS_SK_FILE is wrong: it contains a line break or an invisible character; remove it"),
         (b"x" * 65_537, "GCS_SK_FILE is wrong: the file is larger than 64 KiB"),
