@@ -40,6 +40,7 @@ from bot.settings.values import (
     PerMinute,
     Port,
     ProxyAddress,
+    StateDir,
     StoreAddress,
     Url,
     UrlWithSlash,
@@ -224,7 +225,7 @@ class Settings(BaseModel):
     ] = "xb3"
     """How every key of the store begins. Give each bot its own if several bots (other workspaces, other GCS accounts)
     use one server. Copies of one bot share it. Bots with different prefixes do not share `GCS_QUOTA`."""
-    state_dir: Path = Path("state")
+    state_dir: StateDir = Path("state")
     """Directory of the bot's own store, relative to the working directory. Not used with `REDIS_URL`."""
 
     https_proxy: ProxyAddress = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+import stat
 from collections.abc import Set as AbstractSet
 from datetime import timedelta
 from pathlib import Path
@@ -21,13 +22,13 @@ HIGHEST_PORT = 65535
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 _USER = r"([^\s/?#\[\]]*@)?"
-_HOST = r"(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:,\[\]]+)(:\d+)?"
-_SERVER = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d*[1-9]\d*)?"
+_HOST = r"(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:,\[\]]+)(:[0-9]+)?"
+_SERVER = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]*[1-9][0-9]*)?"
 _HOSTS = rf"{_USER}{_HOST}(,{_HOST})*"
 _STORES = {
-    r"rediss?": rf"{_USER}({_HOST})?(/\d*)?",
+    r"rediss?": rf"{_USER}({_HOST})?(/[0-9]*)?",
     r"unix": r"(/[^\s?#]+|[^\s?#]+@/[^\s?#]+)",
-    r"rediss?\+sentinel": rf"{_HOSTS}/[^\s/?#@]+(/\d*)?",
+    r"rediss?\+sentinel": rf"{_HOSTS}/[^\s/?#@]+(/[0-9]*)?",
     r"rediss?\+cluster": rf"{_HOSTS}/?",
 }
 """Scheme of a store's address → what follows `://`; options may follow behind a `?`."""
@@ -38,7 +39,7 @@ def matching(pattern: str, advice: str) -> AfterValidator:
 
     def check(value: SecretStr | str | None) -> SecretStr | str | None:
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
-        if text is not None and not re.fullmatch(pattern, text):
+        if text is not None and not re.fullmatch(pattern, text, re.ASCII):
             raise ValueError(advice)
         return value
 
@@ -53,7 +54,7 @@ def _url(text: str) -> str:
     except ValueError:  # its text would repeat the value
         raise ValueError("give an https:// address") from None
     is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-    is_plain = re.fullmatch(_SERVER, parts.netloc) and not re.search(r"\s", parts.path)
+    is_plain = re.fullmatch(_SERVER, parts.netloc) and not re.search("[^!-~]", parts.path)
     if not is_safe or not is_plain or parts.query or parts.fragment:
         raise ValueError("give an https:// address (http:// is for this machine only) without user, query or fragment")
     return text.rstrip("/")
@@ -86,7 +87,7 @@ def all_matching(pattern: str, advice: str) -> AfterValidator:
     """A check that each of several texts matches `pattern` as a whole; `advice` says what to give instead."""
 
     def check(values: AbstractSet[str]) -> AbstractSet[str]:
-        if not all(re.fullmatch(pattern, value) for value in values):
+        if not all(re.fullmatch(pattern, value, re.ASCII) for value in values):
             raise ValueError(advice)
         return values
 
@@ -124,14 +125,21 @@ def _proxy(value: SecretStr | None) -> SecretStr | None:
 def _bundle(path: Path | None) -> Path | None:
     """A file of certificates, which is read now, so that the bot does not start without them."""
     if path is not None:
-        if path.exists() and not path.is_file():  # a pipe may never end
-            raise ValueError("it is a directory, or no regular file")
         try:
+            if not stat.S_ISREG(path.stat().st_mode):  # a pipe may never end
+                raise ValueError("it is a directory, or no regular file")
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
         except ssl.SSLError:
             raise ValueError("the file holds no certificates in PEM format") from None
         except OSError as error:
             raise ValueError(f"the file cannot be read ({error.strerror})") from None
+    return path
+
+
+def _literal(path: Path) -> Path:
+    """`path`, unless a shell would have replaced something in it: data would be kept where nobody looks for it."""
+    if str(path).startswith("~") or "$" in str(path):
+        raise ValueError("nothing in it is replaced; write the whole path instead of ~ or $")
     return path
 
 
@@ -167,7 +175,7 @@ def _store_address(value: SecretStr | None) -> SecretStr | None:
             "in a password write / ? # [ ] as %2F %3F %23 %5B %5D"
         )
     hosts = text.partition("://")[2].rpartition("@")[2]
-    if any(int(port) > HIGHEST_PORT for port in re.findall(r":(\d+)(?=[,/?]|$)", hosts)):
+    if any(int(port) > HIGHEST_PORT for port in re.findall(r":([0-9]+)(?=[,/?]|$)", hosts)):
         raise ValueError(f"ports go up to {HIGHEST_PORT}")
     if parse_qs(text.partition("?")[2]).get("ssl_cert_reqs", ["required"]) != ["required"]:
         raise ValueError(
@@ -185,5 +193,6 @@ PerMinute = Annotated[int, Field(ge=1, le=1_000_000)]
 Port = Annotated[int, Field(ge=0, le=HIGHEST_PORT)]
 ProxyAddress = Annotated[SecretStr | None, AfterValidator(_proxy)]
 StoreAddress = Annotated[SecretStr | None, AfterValidator(_store_address)]
+StateDir = Annotated[Path, AfterValidator(_literal)]
 Url = Annotated[str, AfterValidator(_url)]
 UrlWithSlash = Annotated[Url, AfterValidator(lambda url: f"{url}/")]

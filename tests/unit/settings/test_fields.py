@@ -215,6 +215,13 @@ def test_a_bundle_without_certificates_is_refused(monkeypatch: pytest.MonkeyPatc
     ]
 
 
+def test_a_bundle_that_is_no_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A certificate in place of its path is one problem, as is a path in a folder that the bot may not enter."""
+    assert problems(monkeypatch, CA_BUNDLE="MIIB" * 1000) == [
+        "CA_BUNDLE is wrong: the file cannot be read (File name too long)"
+    ]
+
+
 def test_the_bundle_joins_the_stores_address(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Where the store has TLS and names no authority of its own."""
     bundle = tmp_path / "c a.pem"
@@ -253,6 +260,13 @@ def test_a_user_without_a_home_can_start(monkeypatch: pytest.MonkeyPatch) -> Non
         ("RETRY_GRACE", "soon"),
         ("LOG_LEVEL", "loud"),
         ("REDIS_URL", "localhost:6379"),
+        ("REDIS_URL", "redis://h:６３７９"),  # digits that look alike
+        ("REDIS_URL", "redis://h/１"),
+        ("GCS_PROJECT_ID", "５a4db0c5"),
+        ("GCS_REGION", "cn-north-４"),
+        ("GCS_ENDPOINT", "https://gcs/ü"),
+        ("STATE_DIR", "~/bot"),
+        ("STATE_DIR", "$HOME/bot"),
     ],
 )
 def test_bounds_are_kept(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
