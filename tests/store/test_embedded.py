@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 
 from bot.errors import SettingsInvalid, StoreUnavailable
 from bot.metrics import STORE_ENGINE_RESTARTS, STORE_ENGINE_UP
-from bot.store.engine import embedded
+from bot.store.engine import embedded, process
 from bot.store.engine.connection import Connection
 from bot.store.engine.embedded import EmbeddedStore
 from bot.store.engine.process import Reply
@@ -113,6 +113,42 @@ async def test_a_path_too_long_is_refused(tmp_path: Path) -> None:
     """The kernel's limit becomes a sentence."""
     with pytest.raises(SettingsInvalid, match="too long for a socket"):
         await EmbeddedStore(tmp_path / ("x" * 120)).start()
+
+
+@pytest.mark.parametrize("name", ["a?b=1", "a#b", "a%41", "a b'c\"d", "a@b:c", "ü"])
+async def test_a_directory_may_have_any_name(tmp_path: Path, name: str) -> None:
+    """Signs that mean something in an address, too."""
+    store = EmbeddedStore(tmp_path / name)
+    connection = Connection(await store.start())
+    await connection.run("engine/probe", connection.keys.partition(0))
+    await connection.aclose()
+    await store.stop()
+    assert (tmp_path / name / "appendonlydir").is_dir()
+
+
+async def test_an_engine_that_cannot_be_started_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the system refuses is one sentence, and the directory is free again."""
+    (tmp_path / "appendonlydir").mkdir()
+    (tmp_path / "valkey.log").mkdir()
+    with pytest.raises(StoreUnavailable, match=r"did not start.*Is a directory"):
+        await EmbeddedStore(tmp_path).start()
+    (tmp_path / "valkey.log").rmdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(process, "engine_binary", lambda: "/nowhere")
+        with pytest.raises(StoreUnavailable, match="did not start"):
+            await EmbeddedStore(tmp_path).start()
+    store = EmbeddedStore(tmp_path)
+    await store.start()
+    await store.stop()
+
+
+async def test_a_disk_without_room_is_named(tmp_path: Path) -> None:
+    """The engine cannot even write why it ends."""
+    with small_disk(tmp_path / "small", mib=1) as disk:
+        disk.fill()
+        with pytest.raises(StoreUnavailable, match="its disk is full"):
+            await EmbeddedStore(disk.folder).start()
+        disk.free()
 
 
 async def test_an_unwritable_directory_is_refused(tmp_path: Path) -> None:

@@ -54,6 +54,27 @@ async def test_a_wrong_option_fails_at_the_start(address: str, option: str) -> N
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize("address", ["redis://h/0", "redis+sentinel://h/bot", "redis+cluster://h"])
+@pytest.mark.parametrize(
+    "option", ["protocol=9", "socket_timeout=0", "socket_connect_timeout=nan", "health_check_interval=-1"]
+)
+async def test_a_number_that_cannot_work_is_refused(address: str, option: str) -> None:
+    """One sentence at the start; with such a number nothing would ever be answered."""
+    with pytest.raises(SettingsInvalid, match="REDIS_URL is wrong"):
+        connect(f"{address}?{option}")
+
+
+async def test_how_answers_are_read_is_ours(server_url: str) -> None:
+    """Options of the address that other programs need change nothing."""
+    mark = "&" if "?" in server_url else "?"
+    connection = Connection(f"{server_url}{mark}encoding=latin-9x&decode_responses=&encoding_errors=strict")
+    await connection.run("engine/probe", KEYS.partition(0))
+    async with connection.guarded() as redis:
+        await redis.set("word", b"\xff\xc3\xa9")
+        assert await redis.get("word") == "\udcff\xe9"
+    await connection.aclose()
+
+
 @pytest.mark.parametrize("form", ["redis://:{}@{}/0", "redis+sentinel://:{}@{}/bot", "redis+cluster://:{}@{}"])
 async def test_an_unreachable_store_hides_the_password(form: str) -> None:
     """Nobody listens there: one sentence with the reason."""

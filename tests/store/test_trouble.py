@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 from redis import Redis, RedisCluster
+from redis.exceptions import ResponseError
 from structlog.testing import capture_logs
 
 from bot.domain.change import ChangeKind
 from bot.domain.snapshot import Receipt
 from bot.errors import StoreFull, StoreUnavailable
 from bot.store import Store
+from bot.store.engine.refusals import unavailable
 from tests.servers import OWNER, configured
 from tests.store.conftest import COALESCE, STALENESS
 from tests.store.following import LATER, SOON, change, due, follow, lanes, snapshot_of
@@ -22,6 +24,18 @@ from tests.store.following import LATER, SOON, change, due, follow, lanes, snaps
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Callers that wait for the store give up at once."""
     monkeypatch.setattr("bot.store.engine.connection.PATIENCE_SECONDS", 0)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "The user executing the script can't run this command or subcommand script: 1, on @user_script:2.",  # Redis 7.0
+        "ACL failure in script: User bot has no permissions to run the 'set' command",  # Valkey
+    ],
+)
+def test_a_missing_right_is_said_as_one(said: str) -> None:
+    """Each server has words of its own for it."""
+    assert unavailable(ResponseError(said)).words == "the store's user may not do what the bot must"
 
 
 async def test_unsettled_polls_are_logged(store: Store, redis: Redis) -> None:

@@ -21,6 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import TextIO
+from urllib.parse import quote
 
 import structlog
 
@@ -69,7 +70,7 @@ class EmbeddedStore:
     @property
     def url(self) -> str:
         """How to connect to it."""
-        return f"unix://{self._engine.socket}"
+        return f"unix://{quote(str(self._engine.socket))}"
 
     @property
     def is_running(self) -> bool:

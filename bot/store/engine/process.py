@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import struct
@@ -34,6 +35,11 @@ STOP_SECONDS = 1.5
 PING_SECONDS = 1.0
 """How long one PING may take."""
 
+
+LEAST_SPACE = 1 << 20
+"""With fewer bytes on its disk, an engine does not start, and cannot say why."""
+
+_NOT_STARTED = "the embedded Valkey did not start"
 
 DAMAGED = "Bad file format"
 """What the engine logs last when it cannot read its append-only file; an end that is cut off is no damage to it."""
@@ -72,8 +78,15 @@ class EngineProcess:
             StoreUnavailable: there is no engine for this platform, it ended, or did not respond within `START_SECONDS`.
         """
         binary = engine_binary()
+        try:
+            self._child = await self._started(binary)
+        except OSError as error:
+            raise StoreUnavailable(_NOT_STARTED, f"{error.filename or self._folder}: {error.strerror}") from error
+        await self.until_ready()
+
+    async def _started(self, binary: str) -> asyncio.subprocess.Process:
         with _private(), (self._folder / "valkey.log").open("ab") as log:
-            self._child = await asyncio.create_subprocess_exec(
+            return await asyncio.create_subprocess_exec(
                 binary,
                 *("--port", "0"),
                 *("--unixsocket", str(self.socket)),
@@ -91,7 +104,6 @@ class EngineProcess:
                 env={},
                 start_new_session=True,  # Ctrl-C is for the bot, which stops the engine last
             )
-        await self.until_ready()
 
     async def adopt(self) -> None:
         """Take over the engine that is running, and return once it responds.
@@ -111,11 +123,13 @@ class EngineProcess:
         ends = monotonic() + START_SECONDS
         while await self.ping() is not Reply.READY:
             if not self.is_running or monotonic() > ends:
-                raise StoreUnavailable("the embedded Valkey did not start", self._what_to_do())
+                raise StoreUnavailable(_NOT_STARTED, self._what_to_do())
             await asyncio.sleep(0.01)
 
     def _what_to_do(self) -> str:
         """The way out of a start that failed, by the engine's own last words."""
+        if shutil.disk_usage(self._folder).free < LEAST_SPACE:
+            return f"its disk is full: give {self._folder} more space"
         log, file = self._folder / "valkey.log", self._folder / "appendonlydir"
         last = log.read_text(errors="replace").splitlines()[-1:] if log.exists() else []
         if any(DAMAGED in line for line in last):

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -239,7 +239,7 @@ def connect(url: str) -> Server | Cluster:
         if kind == "cluster":
             return _cluster(plain, [first, *others])
         return Server(_tried(ConnectionPool(**_options(plain))))
-    except (TypeError, ValueError, RedisClusterException):  # its text may repeat what was given
+    except (TypeError, ValueError, RedisError, RedisClusterException):  # its text may repeat what was given
         raise SettingsInvalid(["REDIS_URL is wrong: an option behind its ? is unknown or has a wrong value"]) from None
 
 
@@ -268,6 +268,7 @@ def _cluster(plain: SplitResult, hosts: Sequence[str]) -> Cluster:
     options = _options(plain)
     tls = _tls(options)
     nodes = [ClusterNode(*_host_and_port(host, 6379)) for host in hosts]
+    _tried(ConnectionPool(**_options(plain)))
     return Cluster(RedisCluster(startup_nodes=nodes, **(options | tls)))
 
 
@@ -277,6 +278,19 @@ def _tls(options: dict[str, Any]) -> dict[str, Any]:
         options.pop(mine, None)
     is_tls = options.pop("connection_class", None) is not None
     return {"ssl": is_tls} | {name: value for name, value in options.items() if name.startswith("ssl_")}
+
+
+def _checked(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`options` of the address, unless one has a number with which nothing would ever be answered.
+
+    Raises:
+        ValueError: one has.
+    """
+    for name, value in options.items():
+        is_wait = name in {"socket_timeout", "socket_connect_timeout"}
+        if isinstance(value, int | float) and not (value > 0 if is_wait else value >= 0):
+            raise ValueError(name)
+    return options
 
 
 def _tried(pool: ConnectionPool) -> ConnectionPool:
@@ -293,13 +307,14 @@ def _host_and_port(text: str, port: int) -> tuple[str, int]:
 def _options(plain: SplitResult) -> dict[str, Any]:
     """How each connection is made. The retries are for connecting; `connection` decides what is sent again."""
     return {
-        "decode_responses": True,
-        "encoding_errors": BYTES,  # deflated snapshots pass as text
         "socket_timeout": TIMEOUT_SECONDS,
         "socket_connect_timeout": TIMEOUT_SECONDS,
         "health_check_interval": 30,
         "max_connections": 2 * CONNECTIONS,  # some are still closing while their successors work
         "retry": Retry(ExponentialBackoff(cap=0.5, base=0.05), 2),
         "driver_info": DRIVER,
-        **parse_url(plain.geturl()),
+        **_checked(parse_url(plain.geturl())),
+        "decode_responses": True,
+        "encoding": "utf-8",
+        "encoding_errors": BYTES,  # deflated snapshots pass as text
     }
