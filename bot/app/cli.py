@@ -104,8 +104,14 @@ def _on_store(work: repairs.Work) -> Any:
 
     try:
         return in_loop(done())
+    except SettingsInvalid as error:
+        raise refused(error) from None
+    except StoreNotOurs as error:
+        raise store_commands.not_ours(error) from None
     except BotError as error:
         typer.echo(f"The store cannot be read: {error}", err=True)
+        if settings.redis_url is None:
+            typer.echo("  → The embedded store runs while the bot does: start the bot, then repeat this.", err=True)
         raise typer.Exit(EXIT_FAILED) from None
 
 

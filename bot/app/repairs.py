@@ -26,6 +26,8 @@ OnStore = Callable[[Work], Any]
 
 ALL = "all"
 
+EXIT_FAILED = 1
+
 _USER_ID = re.compile(r"[UW][A-Z0-9]+")
 
 _Which = Annotated[str, typer.Argument(metavar="LANE|all", help="The lane of a dead letter as listed, or all.")]
@@ -41,12 +43,19 @@ def add_to(app: typer.Typer, on_store: OnStore) -> None:
 
     @app.command()
     def release(
-        which: Annotated[str, typer.Argument(help="Only this reason, such as gcs:not_found; by default all.")] = "",
+        which: Annotated[
+            str | None, typer.Argument(help="Only this reason, such as gcs:not_found; by default all.")
+        ] = None,
     ) -> None:
         """Allow the endings that the brake has stopped, because they are right; /readyz says which they are."""
-        released = on_store(lambda store: _released(store, which))
+        if which is not None:
+            _must_say_something(which, "a reason that /readyz shows")
+        released, others = on_store(lambda store: _released(store, which))
         for owner, reason, waited in released:
             typer.echo(f"{reason} of {owner}: {waited} may end now.")
+        if not released and others:
+            typer.echo(f"Nothing is stopped for that reason; what is stopped: {', '.join(others)}.", err=True)
+            raise typer.Exit(EXIT_FAILED)
         if not released:
             typer.echo("Nothing is stopped.")
 
@@ -57,7 +66,7 @@ def add_to(app: typer.Typer, on_store: OnStore) -> None:
             typer.echo(
                 "That is not a user id of Slack: it begins with U or W, and has capital letters and digits.", err=True
             )
-            raise typer.Exit(1)
+            raise typer.Exit(EXIT_FAILED)
         done = on_store(lambda store: _forgotten(store, user_id))
         typer.echo(
             f"subscriptions: {done.subscriptions}\nsubscriptions of channels without an owner now: {done.owned}\n"
@@ -72,14 +81,16 @@ def _dead_letters(on_store: OnStore) -> typer.Typer:
     def listed(
         context: typer.Context,
         resurrect: Annotated[
-            str, typer.Option(metavar="LANE|all", help="Restore the subscription, and deliver what was not.")
-        ] = "",
+            str | None, typer.Option(metavar="LANE|all", help="Restore the subscription, and deliver what was not.")
+        ] = None,
     ) -> None:
         """List what could not be delivered, and why; on the embedded store only while the bot runs."""
         if context.invoked_subcommand is not None:
+            _must_be_left_out(resurrect)
             return
-        if resurrect:
-            _say_each("resurrected", on_store(lambda store: _resurrected(store, resurrect)))
+        if resurrect is not None:
+            _must_say_something(resurrect, "a lane that `dead-letters` lists, or all")
+            _say_each("resurrected", on_store(lambda store: _resurrected(store, resurrect)), resurrect)
             return
         found = on_store(lambda store: store.outbox.dead_letters())
         for letter in found:
@@ -103,12 +114,12 @@ def _dead_letters(on_store: OnStore) -> typer.Typer:
         typer.echo(f"{added} added.")
         if unreadable:
             typer.echo(f"{unreadable} lines are not letters.", err=True)
-            raise typer.Exit(1)
+            raise typer.Exit(EXIT_FAILED)
 
     @letters.command()
     def purge(which: _Which) -> None:
         """Delete dead letters for good."""
-        _say_each("deleted", on_store(lambda store: _purged(store, which)))
+        _say_each("deleted", on_store(lambda store: _purged(store, which)), which)
 
     return letters
 
@@ -122,7 +133,7 @@ def _write(file: Path, rows: list[str]) -> None:
         file.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8", errors="surrogateescape")
     except OSError as error:
         typer.echo(f"{file} cannot be written ({error.strerror}).", err=True)
-        raise typer.Exit(1) from None
+        raise typer.Exit(EXIT_FAILED) from None
 
 
 def undelivered(letter: DeadLetter) -> str:
@@ -136,9 +147,26 @@ def undelivered(letter: DeadLetter) -> str:
     return f"undelivered: {last.kind} {last.phase or last.why or ''}".rstrip() + more
 
 
-def _say_each(done: str, letters: list[tuple[str, bool]]) -> None:
+def _must_be_left_out(resurrect: str | None) -> None:
+    """Exit if the option is given together with a sub-command, which would go first and may delete the letters."""
+    if resurrect is not None:
+        typer.echo("--resurrect and a sub-command do not go together: run one after the other.", err=True)
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _must_say_something(given: str, wanted: str) -> None:
+    """Exit if `given` is empty, as a variable of a script that is not set would be: it does not mean all."""
+    if not given.strip():
+        typer.echo(f"The argument is empty: give {wanted}.", err=True)
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _say_each(done: str, letters: list[tuple[str, bool]], which: str) -> None:
     for lane, is_done in letters:
         typer.echo(f"{lane}: {done if is_done else 'left as it is: followed again, being polled, or too old'}")
+    if not letters and which != ALL:
+        typer.echo("No dead letter has this lane; `execution-bot dead-letters` lists them.", err=True)
+        raise typer.Exit(EXIT_FAILED)
     if not letters:
         typer.echo("There is none.")
 
@@ -171,10 +199,13 @@ async def _forgotten(store: Store, user_id: str) -> Forgotten:
     return await store.people.forget(user_id, owner=owner) if owner else Forgotten()
 
 
-async def _released(store: Store, which: str) -> list[tuple[str, str, int]]:
-    return [
-        (owner, braked.reason, len(await store.brake.release(owner, braked.reason)))
-        for owner in await store.brake.owners()
-        for braked in await store.brake.state(owner)
-        if which in {"", braked.reason}
-    ]
+async def _released(store: Store, which: str | None) -> tuple[list[tuple[str, str, int]], list[str]]:
+    """Owner, reason and number of what may end now; and the reasons for which something stays stopped."""
+    released, others = [], []
+    for owner in await store.brake.owners():
+        for braked in await store.brake.state(owner):
+            if which in {None, braked.reason}:
+                released.append((owner, braked.reason, len(await store.brake.release(owner, braked.reason))))
+            else:
+                others.append(braked.reason)
+    return released, sorted({*others})

@@ -25,6 +25,9 @@ async def test_release_lets_deletions_be_reported(tmp_path: Path) -> None:
         assert "region or project is wrong" in await problem_with(world, "brake")
         await eventually(lambda: all("GCS has not shown this execution" in card.text for card in carol.dm))
         assert len(world.bot.logged("brake.on")) == 1
+        for wrong, said in (("gcs:notfound", "what is stopped: gcs:not_found."), ("", "The argument is empty")):
+            code, printed = await ended(tmp_path, "release", world.bot.settings, wrong)
+            assert (code, said in printed, "may end now" in printed) == (1, True, False), printed
         code, printed = await ended(tmp_path, "release", world.bot.settings)
         assert (code, "gcs:not_found" in printed, "3 may end now" in printed) == (0, True, True), printed
         await eventually(lambda: sum("Deleted" in message.text for message in carol.dm) >= len(executions))
@@ -53,6 +56,15 @@ async def test_dead_letters_are_repaired_beside_the_bot(tmp_path: Path) -> None:
         for words in (("export", "nowhere/letters.jsonl"), ("export", "."), ("import", "letters.jsonl")):
             code, printed = await ended(tmp_path, "dead-letters", world.bot.settings, *words)
             assert (code > 0, "Traceback" in printed) == (True, False), printed
+        for mistake in (
+            ("purge", "nobody"),
+            ("--resurrect", "nobody"),
+            ("--resurrect", ""),
+            ("--resurrect", "all", "purge", "all"),
+        ):
+            code, printed = await ended(tmp_path, "dead-letters", world.bot.settings, *mistake)
+            assert (code, len(printed.splitlines())) == (1, 1), printed
+        assert execution in await letters()
         (tmp_path / "letters.jsonl").touch(mode=0o644)
         assert await letters("export", "letters.jsonl") == "1 written.\n"
         assert (tmp_path / "letters.jsonl").stat().st_mode & 0o777 == 0o600

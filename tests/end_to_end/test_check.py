@@ -184,3 +184,4 @@ async def test_dead_letters_are_listed_beside_the_bot(tmp_path: Path) -> None:
     assert f"{execution}/{world.lab} of {world.alice}: is_archived; only its card was to be shown" in printed
     code, printed = await ended(tmp_path, "dead-letters", settings)
     assert (code, printed.startswith("The store cannot be read")) == (1, True)
+    assert "→ The embedded store runs while the bot does: start the bot, then repeat this." in printed
