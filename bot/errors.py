@@ -261,7 +261,9 @@ class StoreNotOurs(StoreUnavailable):
 
     def __init__(self, differences: Mapping[str, tuple[str, str]]) -> None:
         """`differences`: field of the owner record → its value there, and this bot's own."""
-        found = "; ".join(f"{name} {theirs}, not {own}" for name, (theirs, own) in differences.items())
+        found = "; ".join(
+            f"{name} {theirs}" + (f", not {own}" if own else "") for name, (theirs, own) in differences.items()
+        )
         super().__init__(f"the store is not this bot's: {found}")
         self.differences = differences
 

@@ -34,6 +34,11 @@ STORE_SECONDS = 5.0
 STORE_AWAY_SECONDS = 1.0
 """How long until the next attempt when the store did not answer."""
 
+_EMPTIED = (
+    "the store was emptied, or an empty one took its place: what was followed is not in it any more; restore a backup, "
+    "or run `execution-bot store import` with what `store export` has written"
+)
+
 _NAMES = {
     "team": "Slack workspace {}",
     "bot_user": "the Slack app whose bot user is {}",
@@ -95,6 +100,8 @@ class OwnerCheck:
         except StoreUnavailable as error:
             log.warning("owner.store_away", error=str(error))
             return False
+        if self._ownership.was_emptied:
+            log.error("owner.store_emptied", detail=_EMPTIED)
         if before is not None or not self._has_passed:
             log.info("owner.is_ours", owner=described(owner))
         self._has_passed = True

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import structlog
 from msgspec.structs import replace
 from redis import Redis
 
@@ -209,6 +210,20 @@ async def test_an_emptied_store_is_taken_again(store: Store, redis: Redis) -> No
     redis.flushall()
     await store.ownership.take(OWNER)
     assert await store.ownership.read() == OWNER
+
+
+async def test_an_emptied_store_is_logged(store: Store, redis: Redis) -> None:
+    """Once, as an error: nothing else would say that what people followed is gone."""
+    settings: Any = SimpleNamespace(gcs_project_id=OWNER.project, gcs_endpoint=OWNER.endpoint)
+    gcs: Any = Shows()
+    check, identity = OwnerCheck(settings, store.ownership, gcs), Identity("T1", "UBOT", "BBOT", None)
+    with structlog.testing.capture_logs() as logged:
+        assert await check.run_once(identity)
+        redis.flushall()
+        assert await check.run_once(identity)
+        assert await check.run_once(identity)
+    lost = [line for line in logged if line["log_level"] == "error"]
+    assert [line["event"] for line in lost] == ["owner.store_emptied"]
 
 
 @pytest.mark.parametrize("text", ["no JSON", "{}", '{"account":1}'])

@@ -114,6 +114,9 @@ class Ownership:
         self._connection, self._owner = connection, owner
         self._key = connection.keys.owner
         self._refusal: StoreNotOurs | None = None
+        self._has_compared = False
+        self.was_emptied = False
+        """Whether the last comparison found no record, although an earlier one had."""
 
     @property
     def refusal(self) -> StoreNotOurs | None:
@@ -160,11 +163,12 @@ class Ownership:
             StoreUnavailable: the store does not answer.
         """
         try:
+            self.was_emptied = self._has_compared and await self.read() is None
             owner = await self._agree(ours, ours if is_project_certain else replace(ours, project=""))
         except StoreNotOurs as refusal:
             self._refusal = refusal
             raise
-        self._owner, self._refusal = owner, None
+        self._owner, self._refusal, self._has_compared = owner, None, True
         return owner
 
     async def adopt(self, ours: Owner) -> None:
