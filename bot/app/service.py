@@ -42,7 +42,7 @@ STOP_WITHIN = timedelta(seconds=8)
 
 
 async def run(settings: Settings) -> None:
-    """Run the bot until SIGTERM or SIGINT."""
+    """Run the bot until SIGTERM, SIGINT or SIGHUP."""
     stop = asyncio.Event()
     serving = asyncio.create_task(_serve(settings, stop))
     _on_signals(stop)
@@ -56,9 +56,13 @@ async def run(settings: Settings) -> None:
 
 
 def _on_signals(stop: asyncio.Event) -> None:
-    """Set `stop` on SIGTERM and SIGINT."""
+    """Set `stop` on SIGTERM and SIGINT, and on SIGHUP unless that is ignored, as under nohup.
+
+    SIGHUP comes when a terminal is closed, or of who wants settings to be read again, which takes a restart.
+    """
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    hangup = [signal.SIGHUP] if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN else []
+    for number in (signal.SIGTERM, signal.SIGINT, *hangup):
         try:
             loop.add_signal_handler(number, stop.set)
         except NotImplementedError:  # on Windows

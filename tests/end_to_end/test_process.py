@@ -21,7 +21,7 @@ from sandbox import story
 from sandbox.gcs import GCS
 from sandbox.gcs import Fault as GCSFault
 from sandbox.slack import Fault, Slack
-from tests.end_to_end.bot_process import AS_TYPED, REPOSITORY, ended
+from tests.end_to_end.bot_process import AS_TYPED, REPOSITORY, STOP_SECONDS, ended
 from tests.end_to_end.conftest import SCOPES, World, made, plain_settings
 from tests.end_to_end.lives import HAPPY
 from tests.end_to_end.people import PATIENCE, Person
@@ -221,6 +221,26 @@ async def test_readiness_names_what_is_wrong_and_comes_back(tmp_path: Path) -> N
         await until_ready(world)
 
 
+@pytest.mark.parametrize("kept", ["", "trap '' HUP; "])
+async def test_a_closed_terminal_stops_the_bot(tmp_path: Path, kept: str) -> None:
+    """As SIGTERM does, with its store; under nohup it goes on."""
+    async with GCS() as gcs, Slack(scopes=SCOPES) as slack:
+        (port,) = free_ports(1)
+        settings = plain_settings(gcs, slack, tmp_path, "socket") | {"HEALTH_PORT": str(port)} | AS_TYPED
+        process = await asyncio.create_subprocess_exec(
+            "sh", "-c", f'{kept}exec "$0" -m bot run', sys.executable, cwd=tmp_path, env=os.environ | settings
+        )
+        await _until_ready(process, port)
+        process.send_signal(signal.SIGHUP)
+        if kept:
+            await asyncio.sleep(1)
+            assert await _is_ready(port)
+            process.terminate()
+        async with asyncio.timeout(STOP_SECONDS):
+            assert await process.wait() == 0
+        assert not (tmp_path / "state" / "valkey.sock").exists()
+
+
 async def test_a_log_without_room_delays_nothing(tmp_path: Path) -> None:
     """The disk of the log is full: people read all of a life, and the bot stays ready."""
     async with made(tmp_path) as world:
@@ -241,13 +261,18 @@ async def test_closed_standard_streams_end_nothing(tmp_path: Path, closed: str) 
             "sh", "-c", f'exec "$0" -m bot run {closed}', sys.executable, cwd=tmp_path, env=os.environ | settings
         )
         try:
-            async with asyncio.timeout(PATIENCE):
-                while (process.returncode, await _is_ready(port)) == (None, False):  # noqa: ASYNC110  # another process's doing
-                    await asyncio.sleep(0.1)
+            await _until_ready(process, port)
         finally:
             with suppress(ProcessLookupError):
                 process.terminate()
         assert await process.wait() == 0
+
+
+async def _until_ready(process: asyncio.subprocess.Process, port: int) -> None:
+    """Return once the bot is ready, or has ended."""
+    async with asyncio.timeout(PATIENCE):
+        while (process.returncode, await _is_ready(port)) == (None, False):  # noqa: ASYNC110  # another process's doing
+            await asyncio.sleep(0.1)
 
 
 async def _is_ready(port: int) -> bool:
