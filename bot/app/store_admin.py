@@ -6,6 +6,7 @@ Lives here: the work, and the lines that are printed. Does not live here: parsin
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -125,5 +126,6 @@ async def read_lines(settings: Settings, lines: Iterable[bytes]) -> Counter[str]
     async with _opened(settings) as store, _this_bot(settings, store) as ours:
         owner = await store.ownership.take(ours)
         for line in lines:
-            counts[await store.transfer.read(line, owner)] += 1
+            if text := line.removeprefix(BOM_UTF8).strip():  # an editor may have added the first, or an empty line
+                counts[await store.transfer.read(text, owner)] += 1
     return counts

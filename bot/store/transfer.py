@@ -8,7 +8,8 @@ name no GCS account: what is read belongs to the account of the store that reads
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -124,6 +125,9 @@ class Imported(StrEnum):
     UNREADABLE = "unreadable"
 
 
+_ID = re.compile(r"[!-.0-z~]{1,128}")
+"""What may be an id in a key: ASCII that is seen, without the signs that keys and rows have of their own (/ | { })."""
+
 _Line = Kept | KeptLetter | KeptHistory | KeptRule | KeptHours | KeptBoard | KeptChoices
 
 
@@ -233,6 +237,8 @@ class Transfer:
             kept = msgspec.json.decode(line, type=_Line)
         except (msgspec.MsgspecError, ValueError):
             return Imported.UNREADABLE
+        if not all(_ID.fullmatch(name) for name in _ids(kept)):
+            return Imported.UNREADABLE
         match kept:
             case KeptLetter():
                 read = self._read_letter(kept.letter, owner)
@@ -281,6 +287,8 @@ class Transfer:
         subscription = kept.subscription
         if subscription.subscriber.team_id != owner.team:
             return Imported.FOREIGN
+        if kept.snapshot.execution.id != subscription.execution_id:
+            return Imported.UNREADABLE
         lane = lane_of(owner.account, subscription.subscriber, subscription.execution_id)
         await self._index.enter(lane, subscription.created_at, is_by_rule=subscription.is_by_rule_only)
         is_added = await self._connection.run(
@@ -321,3 +329,22 @@ class Transfer:
         if is_added is None:
             return Imported.UNREADABLE
         return Imported.ADDED if is_added else Imported.KNOWN
+
+
+def _ids(kept: _Line) -> Iterator[str]:
+    """What of a line becomes a part of keys."""
+    match kept:
+        case Kept():
+            yield from (kept.subscription.execution_id, kept.subscription.subscriber.id)
+        case KeptLetter():
+            yield from kept.letter.lane.split("/")
+        case KeptRule():
+            yield from (kept.rule.subscriber.id, *kept.executions)
+        case KeptBoard():
+            yield kept.record.subscriber.id
+        case KeptHours():
+            yield kept.person
+        case KeptChoices():
+            yield from (kept.reader, *(end.execution.id for end in kept.ends))
+        case _:
+            return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from codecs import BOM_UTF8
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -235,6 +236,7 @@ async def test_subscriptions_move_to_another_store(production: Production) -> No
     file = production.folder / "lines.jsonl"
     file.write_text(printed)
     elsewhere = production.settings(STORE_PREFIX="elsewhere")
+    file.write_bytes(BOM_UTF8 + file.read_bytes() + b"\r\n\r\n")  # as an editor may have left it
     assert await store(production.folder, "import", elsewhere, str(file)) == (0, "added: 1\nthere already: 0\n")
     assert await store(production.folder, "import", elsewhere, str(file)) == (0, "added: 0\nthere already: 1\n")
     assert "subscriptions: 1\n" in (await store(production.folder, "show", elsewhere))[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pytest
 from msgspec.structs import replace
 from redis import Redis
 
@@ -128,6 +129,27 @@ async def test_lines_of_others_are_left_out(store: Store, redis: Redis) -> None:
     assert [await store.transfer.read(line, other) for line in kept.lines] == [Imported.FOREIGN] * 3
     rubbish = (b"", b"rubbish", b"{}", b'{"kind":"subscription"}', b'{"kind":"new"}')
     assert [await store.transfer.read(line, OWNER) for line in rubbish] == [Imported.UNREADABLE] * 5
+    assert redis.dbsize() == 0
+
+
+@pytest.mark.parametrize("wrong", ["", "a/b", "a|b", "{a}", "a b", "ä", "a" * 200])
+@pytest.mark.parametrize("field", ["e1", ALICE.id])
+async def test_an_id_for_no_key_is_left_out(store: Store, redis: Redis, field: str, wrong: str) -> None:
+    """A script would stop at it, and with it the import; or it would be written into another place."""
+    await follow(store, ALICE, "e1")
+    (line,) = [line async for line in store.transfer.lines(OWNER) if line is not None]
+    redis.flushall()
+    changed = line.replace(b'"%b"' % field.encode(), b'"%b"' % wrong.encode())
+    assert await store.transfer.read(changed, OWNER) is Imported.UNREADABLE
+    assert redis.dbsize() == 0
+
+
+async def test_another_executions_snapshot_is_left_out(store: Store, redis: Redis) -> None:
+    """A card would show it as that of the execution that is followed."""
+    await follow(store, ALICE, "e1")
+    (line,) = [line async for line in store.transfer.lines(OWNER) if line is not None]
+    redis.flushall()
+    assert await store.transfer.read(line.replace(b'"e1"', b'"e2"', 1), OWNER) is Imported.UNREADABLE
     assert redis.dbsize() == 0
 
 
