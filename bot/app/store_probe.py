@@ -19,6 +19,7 @@ from bot import metrics
 from bot.app.health import Probe
 from bot.errors import StoreUnavailable
 from bot.store import Store
+from bot.store.engine.embedded import EmbeddedStore
 from bot.store.gcs_quota import GCSQuota
 from bot.store.inspection import Backlog, ServerState
 
@@ -31,15 +32,22 @@ LATE = timedelta(minutes=2)
 LEAST_DISK = 64 << 20
 """How many bytes must be free where the embedded store writes: at 0 it ends."""
 
+_DISPLACED = (
+    "the directory of the embedded store was moved or deleted: put it back, or what is followed is lost with the next "
+    "restart"
+)
+
 log = structlog.get_logger()
 
 
 class StoreProbe:
     """The state of the store, as of the last minute."""
 
-    def __init__(self, store: Store, quota: GCSQuota, *, state_dir: Path | None = None) -> None:
-        """`state_dir` is where the embedded store writes; None for another store."""
-        self._store, self._quota, self._state_dir = store, quota, state_dir
+    def __init__(
+        self, store: Store, quota: GCSQuota, *, state_dir: Path | None = None, engine: EmbeddedStore | None = None
+    ) -> None:
+        """`state_dir` is where the embedded store, `engine`, writes; None for another store."""
+        self._store, self._quota, self._state_dir, self._engine = store, quota, state_dir, engine
         self._server: ServerState | None = None
         self.problems: tuple[str, ...] = ()
         """Why the store may lose what it is given, in words."""
@@ -53,6 +61,8 @@ class StoreProbe:
         return {"store": self._store_problem, "delivery": self._delivery_problem}
 
     async def _store_problem(self) -> str | None:
+        if self._engine is not None and self._engine.is_displaced:
+            return _DISPLACED
         await self._store.verify()
         return "; ".join(self.problems) or None
 
@@ -68,6 +78,8 @@ class StoreProbe:
 
     async def run_once(self) -> float:
         """Check once, and log what is wrong; returns the seconds until the next time."""
+        if self._engine is not None and self._engine.is_displaced:
+            log.error("store.unsafe", problem=_DISPLACED)
         with suppress(StoreUnavailable):  # `/readyz` and the workers say that
             await self._read_server()
             self._show(await self._store.inspection.backlog())

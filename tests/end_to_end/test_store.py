@@ -96,6 +96,16 @@ async def test_an_engine_that_stays_away_fails_liveness(tmp_path: Path) -> None:
             assert following.transcript(channel) == ["card", *HAPPY[1]]
 
 
+async def test_a_moved_directory_is_said(tmp_path: Path) -> None:
+    """What an engine writes is lost with its end then, although everything goes on; once it is back, all is well."""
+    async with made(tmp_path) as world:
+        await until_ready(world)
+        moved = (tmp_path / "state").rename(tmp_path / "moved")
+        assert "moved or deleted: put it back" in await problem_with(world, "store")
+        moved.rename(tmp_path / "state")
+        await until_ready(world)
+
+
 async def ended(world: World, *, within: float, wanted: bool = True) -> list[str]:
     """What `/livez` says has ended, once there is something, or nothing."""
     async with asyncio.timeout(within):

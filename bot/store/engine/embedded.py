@@ -78,6 +78,16 @@ class EmbeddedStore:
         return self._engine.is_running
 
     @property
+    def is_displaced(self) -> bool:
+        """Whether its directory is not where it was: what the engine writes now is lost when it ends."""
+        if self._lock is None:
+            return False
+        try:
+            return not os.path.samestat(os.fstat(self._lock.fileno()), (self._dir / "lock").stat())
+        except OSError:
+            return True
+
+    @property
     def is_gone(self) -> bool:
         """Whether the engine has been away for `GONE_SECONDS`, although it is started again and again."""
         return self._away_since is not None and monotonic() - self._away_since >= GONE_SECONDS
