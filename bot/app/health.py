@@ -115,7 +115,10 @@ class Health:
         return web.json_response({"ok": is_ok, "components": components, **notes}, status=200 if is_ok else 503)
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        try:
+            encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        except Exception:  # noqa: BLE001  # the library fails at versions that are none; anybody may send one
+            encode, content_type = choose_encoder("")
         return web.Response(body=encode(REGISTRY), headers={"Content-Type": content_type})
 
 

@@ -40,11 +40,11 @@ async def ask() -> AsyncIterator[Ask]:
     async with aiohttp.ClientSession() as session:
 
         async def get(
-            path: str, probes: Mapping[str, Probe] | None = None, ended: tuple[str, ...] = ()
+            path: str, probes: Mapping[str, Probe] | None = None, ended: tuple[str, ...] = (), **headers: str
         ) -> tuple[int, Any]:
             health = Health(probes or {}, ended=lambda: ended)
             port = await health.start(0)
-            async with session.get(f"http://127.0.0.1:{port}{path}") as response:
+            async with session.get(f"http://127.0.0.1:{port}{path}", headers=headers) as response:
                 is_json = response.content_type == "application/json"
                 answer = response.status, (await response.json() if is_json else await response.text())
             await health.stop()
@@ -160,6 +160,13 @@ async def test_metrics_are_served(ask: Ask) -> None:
     status, text = await ask("/metrics")
     assert status == 200
     assert f"{HANDLERS_REQUESTS._name}_total" in text
+
+
+@pytest.mark.parametrize("version", ["abc", '"1.0.0"', "1.x"])
+async def test_any_form_may_be_asked_for(ask: Ask, version: str) -> None:
+    """A form that is none is the usual one, and no error."""
+    status, text = await ask("/metrics", Accept=f"application/openmetrics-text; version={version}")
+    assert (status, f"{HANDLERS_REQUESTS._name}_total" in text) == (200, True)
 
 
 async def test_stop_without_start_is_harmless() -> None:
