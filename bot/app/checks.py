@@ -234,8 +234,12 @@ async def _http_mode(settings: Settings) -> str:
     try:
         async with aiohttp.ClientSession() as session, session.post(url, data=body, headers=headers) as response:
             status, text = response.status, await response.text()
-    except (aiohttp.ClientError, OSError):
+    except aiohttp.ClientConnectorError:
         return f"HTTP mode; no bot runs on {where}, so SLACK_SIGNING_SECRET was not tried"
+    except (aiohttp.ClientError, UnicodeError, OSError):
+        raise _Failed(
+            f"what listens on {where} is not the bot: it does not speak HTTP", "End that program, or change PORT."
+        ) from None
     if status == HTTPStatus.OK and "execution-bot" in text:
         return f"HTTP mode; the bot on {where} accepts what is signed with SLACK_SIGNING_SECRET"
     if status == HTTPStatus.UNAUTHORIZED:

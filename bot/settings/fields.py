@@ -337,6 +337,14 @@ class Settings(BaseModel):
             raise ValueError("the bot's own store has none; set REDIS_URL, or leave it out")
         return value
 
+    @field_validator("health_port")
+    @classmethod
+    def _is_another_port(cls, value: int, info: ValidationInfo) -> int:
+        has_port = "slack_app_token" in info.data and info.data["slack_app_token"] is None  # HTTP mode
+        if value and has_port and value == info.data.get("port"):
+            raise ValueError("it is PORT, on which Slack's requests arrive; give another one")
+        return value
+
     @field_validator("max_staleness")
     @classmethod
     def _covers_one_interval(cls, value: timedelta, info: ValidationInfo) -> timedelta:

@@ -103,6 +103,24 @@ async def test_check_finds_a_strange_server(tmp_path: Path) -> None:
     assert code == 1
 
 
+async def test_check_finds_what_speaks_no_http(tmp_path: Path) -> None:
+    """A database on `PORT`, for example, is not the same as nothing."""
+
+    async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"-ERR unknown command\r\n")
+        writer.close()
+
+    async with (
+        await asyncio.start_server(answer, "127.0.0.1", 0) as server,
+        GCS() as gcs,
+        Slack(scopes=SCOPES) as slack,
+    ):
+        port = str(server.sockets[0].getsockname()[1])
+        code, printed = await check(tmp_path, gcs, slack, "http", PORT=port)
+    assert f"✗ Slack connection: what listens on port {port} is not the bot" in printed
+    assert code == 1
+
+
 @pytest.mark.parametrize(("seconds", "mark"), [(-400, "✗"), (400, "✗"), (-90, "✓")])
 async def test_check_finds_a_wrong_clock(tmp_path: Path, seconds: int, mark: str) -> None:
     """Beyond five minutes Slack refuses what is signed; less is noted."""

@@ -289,6 +289,18 @@ def test_contradicting_values_are_refused(monkeypatch: pytest.MonkeyPatch, value
     assert line.startswith(f"{next(iter(values))} is wrong: ")
 
 
+def test_two_servers_need_two_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In HTTP mode; in Socket Mode nothing listens on PORT, and any free port is another one each time."""
+    ports = {"PORT": "8080", "HEALTH_PORT": "8080"}
+    assert load(monkeypatch, **ports).port == 8080
+    monkeypatch.delenv("SLACK_APP_TOKEN")
+    http = {"SLACK_APP_TOKEN": None, "SLACK_SIGNING_SECRET": "secret-secret"}
+    assert load(monkeypatch, **http, PORT="0", HEALTH_PORT="0").port == 0
+    assert problems(monkeypatch, **http, **ports) == [
+        "HEALTH_PORT is wrong: it is PORT, on which Slack's requests arrive; give another one"
+    ]
+
+
 @pytest.mark.parametrize(("quota", "people"), [("600", 30), ("100000", 30), ("100", 5), ("10", 0)])
 def test_a_small_quota_leaves_calls_for_polls(monkeypatch: pytest.MonkeyPatch, quota: str, people: int) -> None:
     """With a lower quota than usual, fewer calls are reserved for people."""
