@@ -43,8 +43,11 @@ DEFAULT_RETRY_AFTER = timedelta(seconds=1)
 _REDIRECTS = range(300, 400)
 """Status codes of a redirect, which is not followed: a reply goes to Slack and nowhere else."""
 
-_MAX_DIGITS = 6
-"""At most this many digits of `Retry-After` are believed: 11 days."""
+LONGEST_RETRY_AFTER = timedelta(minutes=10)
+"""How long a 429 is obeyed at most before Slack is asked again: one header must not silence a workspace for days."""
+
+_MAX_DIGITS = 9
+"""At most this many digits of `Retry-After` are a number of seconds."""
 
 _RATE_LIMITED = frozenset({"ratelimited", "rate_limited"})
 
@@ -111,7 +114,7 @@ def retry_after(headers: Mapping[str, str]) -> timedelta:
     """When Slack wants to be called again. Slack sends whole seconds; anything else counts as not said."""
     seconds = headers.get("Retry-After") or headers.get("retry-after") or ""
     is_usable = seconds.isdecimal() and len(seconds) <= _MAX_DIGITS
-    return timedelta(seconds=int(seconds)) if is_usable else DEFAULT_RETRY_AFTER
+    return min(timedelta(seconds=int(seconds)), LONGEST_RETRY_AFTER) if is_usable else DEFAULT_RETRY_AFTER
 
 
 def call_error(error: Exception) -> SlackError:

@@ -146,10 +146,24 @@ async def test_each_code_becomes_one_error(wire: Wire, method: str, code: str, k
 @each_method
 @pytest.mark.parametrize(
     ("said", "seconds"),
-    [("30", 30), ("1", 1), ("0", 0), (None, 1), ("", 1), ("soon", 1), ("-5", 1), ("1.5", 1), ("9" * 400, 1), ("²", 1)],
+    [
+        ("30", 30),
+        ("600", 600),
+        ("86400", 600),
+        ("9" * 9, 600),
+        ("1", 1),
+        ("0", 0),
+        (None, 1),
+        ("", 1),
+        ("soon", 1),
+        ("-5", 1),
+        ("1.5", 1),
+        ("9" * 400, 1),
+        ("²", 1),
+    ],
 )
 async def test_a_429_says_when_to_come_back(wire: Wire, method: str, said: str | None, seconds: int) -> None:
-    """Slack sends whole seconds; anything else counts as one second."""
+    """Slack sends whole seconds; anything else counts as one second, and more than ten minutes as ten."""
     headers = {} if said is None else {"Retry-After": said}
     wire.answers.append(web.json_response({"ok": False, "error": "ratelimited"}, status=429, headers=headers))
     with pytest.raises(RateLimited) as caught:
