@@ -29,6 +29,7 @@ from bot.slack.workspace import Workspace
 from handlers.answers import answer
 from handlers.parsing import MAX_WORD, is_attempt, is_prose
 from handlers.request import TYPED, Request
+from handlers.typed import ID
 from handlers.vocabulary import COMMAND
 
 HELPED = timedelta(hours=1)
@@ -150,8 +151,13 @@ def _is_rubbish(text: str, error: BotError) -> bool:
 
 def _without_marks(text: str) -> str:
     """The words as they were typed: no mentions, links as their labels, `&`, `<` and `>` as such."""
-    plain = _LABELLED.sub(lambda link: link[2] if link[2] in link[1] else link[0], _MENTION.sub(" ", text))
-    return " ".join(unescape(plain).split())
+    return " ".join(unescape(_LABELLED.sub(_as_typed, _MENTION.sub(" ", text))).split())
+
+
+def _as_typed(link: re.Match[str]) -> str:
+    """The label of what Slack has made a link of; a link whose address alone has an id stays as it is."""
+    address, label = link[1], link[2]
+    return label if label in address and (ID.search(label) or not ID.search(address)) else link[0]
 
 
 def _is(pattern: re.Pattern[str], value: Any) -> bool:

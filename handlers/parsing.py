@@ -21,6 +21,7 @@ from bot.errors import InputProblem, InvalidInput
 from handlers.typed import Typed, Word, plain, read
 from handlers.vocabulary import (
     ABOUT_ONE,
+    ALL_OF_THEM,
     COMMAND,
     EVERYTHING,
     FILLERS,
@@ -73,7 +74,9 @@ _CLOCKS = re.compile(rf"{_CLOCK}(?:\s*(?:-+|~|to|until|至|到)\s*|\s+){_CLOCK}(
 _COMMAND = re.compile(rf"[\s`]*{COMMAND}\b", re.IGNORECASE)
 """The command typed a second time, as by somebody who pastes a line that was shown."""
 
-_GLUED = re.compile(r"\s*(?:([a-z-]+)\s*[:：,，、;；]\s*|([\u4e00-\u9fff]+)[:：,，、;；\s]*)(?=\S)", re.IGNORECASE)
+_GLUED = re.compile(
+    r"\s*(?:([a-z-]+)\s*[:：,，、;；]\s*|(?:请帮我|请|帮我)?([\u4e00-\u9fff]+)[:：,，、;；\s]*)(?=\S)", re.IGNORECASE
+)
 """A first word that nothing but punctuation, or in Chinese nothing at all, separates from the next."""
 
 _SPAN = re.compile(r"(?<!\S)(\d+)\s*(?:h|hours?|hrs?|小时)(?!\S)", re.IGNORECASE)
@@ -104,7 +107,7 @@ def parse(text: str) -> Command:
         return _quiet(typed)
     if any(word.known.startswith(_ELSEWHERE) for word in unknown):
         raise InvalidInput(InputProblem.ELSEWHERE)
-    unknown = _without_fillers(unknown, typed)
+    unknown = _without_fillers(known, unknown, typed)
     verb = _verb(known, is_about_one=bool(typed.ids or unknown))
     is_span = verb is Verb.MUTE and len(unknown) > (not typed.ids)  # names have no spaces
     if is_span and not _corrected(typed, known, unknown):
@@ -133,10 +136,12 @@ def _words_of(text: str) -> Typed:
     return typed._replace(words=words)
 
 
-def _without_fillers(unknown: list[Word], typed: Typed) -> list[Word]:
-    """Without `to`, `of` and the like, where something else says which execution is meant."""
-    others = [word for word in unknown if word.known not in FILLERS]
-    return others if typed.ids or others else unknown
+def _without_fillers(known: Sequence[str], unknown: list[Word], typed: Typed) -> list[Word]:
+    """Without `to`, `of` and the like, where something else says which execution is meant, or none is."""
+    verbs = {VERBS[word] for word in known if word in VERBS}
+    is_about_one = not verbs or verbs & ABOUT_ONE
+    others = [word for word in unknown if word.known not in (FILLERS if is_about_one else ALL_OF_THEM)]
+    return others if typed.ids or others or not is_about_one else unknown
 
 
 def named(text: str) -> Command:
@@ -174,10 +179,11 @@ def workflow_named(text: str) -> tuple[str, ...]:
 
 
 def is_prose(text: str) -> bool:
-    """Whether a line is several words of which none is ours: names of executions have no spaces."""
+    """Whether a line is several words of which none is ours, or an emoji: names of executions have no spaces."""
     typed = read(text)
     known, unknown = _sorted(typed.words)
-    return len(unknown) > 1 and not (typed.ids or known)
+    is_sign = bool(text.strip()) and not typed.words
+    return (len(unknown) > 1 or is_sign) and not (typed.ids or known)
 
 
 def is_attempt(text: str) -> bool:
@@ -187,7 +193,7 @@ def is_attempt(text: str) -> bool:
     """
     typed = read(text)
     if typed.ids or not typed.words:
-        return True
+        return bool(typed.ids) or not text.strip()
     first = typed.words[0]
     if first.known in VERBS or first.known in MEANT:
         return True
@@ -343,7 +349,8 @@ def _checked(verb: Verb, execution_id: str, query: str, known: Sequence[str]) ->
         raise InvalidInput(InputProblem.HERE_AND_ME, verb=with_place)
     if len(set(levels)) > 1:
         raise InvalidInput(InputProblem.SEVERAL_LEVELS, verb=with_place)
-    if verb is Verb.SUMMARY and (levels or is_here or ME in known):
+    is_for_me = ME in known and not any(VERBS.get(word) is verb for word in known)  # but "show me" is no level
+    if verb is Verb.SUMMARY and (levels or is_here or is_for_me):
         others = [word for word in known if word not in VERBS]
         if line := _suggested([Verb.SUBSCRIBE.value, execution_id or query, *others]):
             raise InvalidInput(InputProblem.SUBSCRIBE_MEANT, line=line)
@@ -421,6 +428,8 @@ def _meant(word: Word, typed: Typed, known: Sequence[str], unknown: Sequence[Wor
         return MEANT[word.known]
     words = (KNOWN - set(VERBS) if verbs else VERBS.keys() if is_name_alone else KNOWN) - _NEAR_MUCH
     nearest = _nearest(word, sorted(words))
+    if nearest in VERBS and not nearest.isascii():
+        nearest = VERBS[nearest].value
     return (str(LEVELS.get(nearest, nearest)),) if nearest else ()
 
 

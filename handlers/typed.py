@@ -78,4 +78,6 @@ def plain(text: str) -> str:
 
 
 def _word(token: str) -> Word:
-    return Word(plain(token.strip(_WRAPPING)).casefold().strip(), token.strip(_WRAPPING))
+    bare = token.strip(_WRAPPING)
+    shown = bare.rstrip(f"?？{_WRAPPING}") or bare  # a question mark alone asks for help
+    return Word(plain(shown).casefold().strip(), shown)

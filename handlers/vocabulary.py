@@ -113,9 +113,14 @@ HERE, ME = "here", "me"
 PLACES = dict.fromkeys("这里 此处 本频道 此频道 当前频道".split(), HERE) | {"关闭": OFF}
 """Chinese for a word that stands beside a verb."""
 FILLERS = frozenset(
-    "a an and by for from how id in is level of on only please run execution the to what with 任务 请 和 与".split()
+    "a about an and by can could execution for from hello hey hi how i id in is level like of on only please run tell "
+    "thank thanks that the this to want what with would you 任务 请 和 与".split()
 )
 """Words of a sentence that mean nothing beside an id or a name."""
+ALL_OF_THEM = FILLERS | frozenset(
+    "all any anything are everything executions has have jobs my now runs there which 所有 全部 有 哪些".split()
+)
+"""The same beside a verb that is about no single execution: "which runs have failed"."""
 KNOWN = {*VERBS, *LEVELS, HERE, ME}
 MEANT: dict[str, tuple[str, ...]] = {
     word: (verb,)

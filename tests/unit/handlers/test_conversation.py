@@ -34,6 +34,8 @@ LINES = [
     ("/execution", ""),
     ("<@UBOT>\nsubscribe\n abc", "subscribe abc"),
     ("status <http://germline.run|germline.run>", "status germline.run"),
+    (f"status <http://x.y/{ID}|x.y/{ID}>", f"status x.y/{ID}"),
+    (f"status <http://x.y/{ID}|x.y>", f"status <http://x.y/{ID}|x.y>"),
     (f"<https://x.y/{ID}|the run>", f"<https://x.y/{ID}|the run>"),
     ("status a&amp;b &lt;c&gt;", "status a&b <c>"),
     ("in <#C2|lab> <@UBOT> list", "list"),
@@ -141,7 +143,15 @@ def called(world: World) -> list[str]:
     return [method for method, _ in world.slack.calls if method != "auth.test"]
 
 
-PROSE = ["thanks a lot", "hello", "what is this bot good for, and who runs it?", "it did, thank you", "好的"]
+PROSE = [
+    "thanks a lot",
+    "hello",
+    "what is this bot good for, and who runs it?",
+    "it did, thank you",
+    "好的",
+    "👍",
+    ":+1:",
+]
 
 
 @pytest.mark.parametrize("text", PROSE)
