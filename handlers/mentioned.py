@@ -23,6 +23,7 @@ _SAID = frozenset({"text", "fallback", "title", "pretext", "footer", "alt_text",
 
 _MARKUP = re.compile(r"<[!@#][^<>]*>|<(?:https?|mailto):[^<>|]*\|?|https?://\S+", re.IGNORECASE)
 _WORD = re.compile(r"\w(?:[\w.-]*\w)?")
+_WORD_IN_WORD = re.compile(_WORD.pattern, re.ASCII)
 _SHORTEST, _LONGEST = 4, 80
 
 
@@ -43,9 +44,15 @@ def named_in(message: Any) -> Named:
         left -= len(part)
         ids |= dict.fromkeys(found.casefold() for found in ID.findall(part))
         if key in _SAID:
-            names |= dict.fromkeys(filter(_may_be_a_name, _WORD.findall(_MARKUP.sub(" ", ID.sub(" ", part)))))
+            words = _WORD.findall(_MARKUP.sub(" ", ID.sub(" ", part)))
+            names |= dict.fromkeys(filter(_may_be_a_name, [each for word in words for each in (word, *_parts(word))]))
     longest = sorted(names, key=len, reverse=True)
     return Named(tuple(ids)[:MOST_IDS], tuple(longest[:MOST_NAMES]))
+
+
+def _parts(word: str) -> list[str]:
+    """What a word may be in which text without spaces stands around a name: "germline-14怎么还没跑完"."""
+    return [] if word.isascii() else _WORD_IN_WORD.findall(word)
 
 
 def _may_be_a_name(word: str) -> bool:

@@ -32,6 +32,7 @@ MESSAGES: list[tuple[Any, tuple[str, ...], tuple[str, ...]]] = [
     ({"text": f"*{NAME}*, `e19d3faf`, on 2026-11-29 with v1.2 of <https://a-1.b/c-2|it>"}, (), (NAME, "e19d3faf")),
     ({"blocks": [{"elements": [{"elements": [{"type": "text", "text": f"run {NAME}"}]}]}]}, (), (NAME,)),
     ({"text": "全外显子检测-2026-7 又失败了"}, (), ("全外显子检测-2026-7",)),
+    ({"text": f"{NAME}怎么还没跑完"}, (), (f"{NAME}怎么还没跑完", NAME)),
     ({"text": "hello <@U1>, <!date^1772620000^{date}|2026-03-04>"}, (), ()),
     ({"text": "a-1b a-2b run-1 run-22 run-333 run-4444"}, (), ("run-4444", "run-333", "run-22")),
     ({"text": 7, "blocks": [None, [[[]]]], "attachments": {}}, (), ()),
