@@ -100,9 +100,9 @@ async def test_without_the_scope_guests_are_served(open_world: World, granted: S
 
 @pytest.mark.parametrize("fault", [{"kind": "error", "error": "internal_error"}, {"kind": "status"}])
 async def test_an_unknown_person_is_asked_to_wait(tmp_path: Path, fault: dict[str, Any]) -> None:
-    """While Slack does not say who somebody is, they are refused with a sentence; afterwards they are served."""
+    """While Slack does not say who somebody is, though it is asked three times, they are refused; afterwards served."""
     async with made(tmp_path) as world:
-        world.slack.faults.add(Fault(method="users.info", times=1, **fault))
+        world.slack.faults.add(Fault(method="users.info", times=3, **fault))
         carol = Person.new(world)
         assert "is not showing me who you are right now" in (await carol.types("list")).text
         assert "You follow no executions." in (await carol.types("list")).text
