@@ -22,6 +22,7 @@ from handlers.typed import Typed, Word, plain, read
 from handlers.vocabulary import (
     ABOUT_ONE,
     ALL_OF_THEM,
+    BETWEEN,
     COMMAND,
     EVERYTHING,
     FILLERS,
@@ -36,6 +37,7 @@ from handlers.vocabulary import (
     MEANT,
     OFF,
     PLACES,
+    QUIET_FILLERS,
     RULES,
     SPANS,
     STARTS,
@@ -75,11 +77,13 @@ _COMMAND = re.compile(rf"[\s`]*{COMMAND}\b", re.IGNORECASE)
 """The command typed a second time, as by somebody who pastes a line that was shown."""
 
 _GLUED = re.compile(
-    r"\s*(?:([a-z-]+)\s*[:：,，、;；]\s*|(?:请帮我|请|帮我)?([\u4e00-\u9fff]+)[:：,，、;；\s]*)(?=\S)", re.IGNORECASE
+    r"\s*(?:([a-z-]+)\s*[:：,，、;；]\s*|(?:请帮我|请|帮我)?([\u4e00-\u9fff]+)[:：,，、;；\s]*)(?=\S|$)", re.IGNORECASE
 )
 """A first word that nothing but punctuation, or in Chinese nothing at all, separates from the next."""
 
 _SPAN = re.compile(r"(?<!\S)(\d+)\s*(?:h|hours?|hrs?|小时)(?!\S)", re.IGNORECASE)
+
+_BETWEEN_LABELS = re.compile(r"[,，、;；](?=[^,，、;；]*[=＝])")
 
 _ELSEWHERE = ("#", "@")
 """How the name of a channel or a person begins."""
@@ -87,7 +91,8 @@ _ELSEWHERE = ("#", "@")
 _VERBS = VERBS | dict.fromkeys(LANGUAGES, Verb.LANGUAGE)
 """A language says what is wanted without its verb, too."""
 
-_NO_WORDS = (Word("", ""), Word("", ""))
+_FIRST = {*VERBS, *MEANT, *STOPS}
+"""What a line may begin with."""
 
 _MAX_LABELS = 5
 """At most how many labels a rule names."""
@@ -129,8 +134,9 @@ def _words_of(text: str) -> Typed:
     line = _COMMAND.sub("", text, count=1) if _COMMAND.match(text) else text
     glued = _GLUED.match(line)
     first = plain(glued[1] or glued[2]).casefold() if glued else ""
-    if glued and (first in VERBS or first in MEANT):
-        line = f"{first} {line[glued.end() :]}"
+    cut = next((cut for cut in range(len(first), 0, -1) if first[:cut] in _FIRST), 0)
+    if glued and cut and (cut == len(first) or first[cut:] in {*RULES, *VERBS}):
+        line = f"{first[:cut]} {first[cut:]} {line[glued.end() :]}"
     typed = read(_SPAN.sub(r"\1h", line))
     words = tuple(Word(PLACES.get(word.known, word.known), word.shown) for word in typed.words)
     return typed._replace(words=words)
@@ -206,11 +212,16 @@ def _rule(typed: Typed) -> Command | None:
     Raises:
         InvalidInput: it names nothing, or its words do not fit.
     """
-    first, second = (*typed.words, *_NO_WORDS)[:2]
-    verb, kind = VERBS.get(first.known), RULES.get(second.known)
+    words = list(typed.words)
+    verb = VERBS.get(words[0].known) if words else None
+    while len(words) > 1 and words[1].known in BETWEEN:
+        del words[1]
+    while len(words) > 3 and words[2].known in BETWEEN:  # noqa: PLR2004  # "workflow of x"
+        del words[2]
+    kind = RULES.get(words[1].known) if len(words) > 1 else None
     if kind is None or verb not in {Verb.SUBSCRIBE, Verb.UNSUBSCRIBE}:
         return None
-    rest = typed.words[2:]
+    rest = words[2:]
     known = [word.known for word in rest if word.known in {*LEVELS, HERE, ME}]
     levels = [LEVELS[word] for word in known if word in LEVELS]
     if HERE in known and ME in known:
@@ -232,11 +243,11 @@ def _board(typed: Typed) -> Command | None:
     Raises:
         InvalidInput: its words do not fit.
     """
-    words = list(typed.words)
-    is_off = len(words) > 1 and words[1].known == Verb.BOARD and words[0].known in STOPS
+    words = [word for word in typed.words if word.known not in FILLERS]
+    is_off = len(words) > 1 and VERBS.get(words[1].known) is Verb.BOARD and words[0].known in STOPS
     if words and words[0].known in {*STARTS, *STOPS}:
         words = words[1:]
-    if not words or words[0].known != Verb.BOARD:
+    if not words or VERBS.get(words[0].known) is not Verb.BOARD:
         return None
     rest = [word for word in words[1:] if word.known != HERE]
     if any(word.known == ME for word in rest):
@@ -256,8 +267,13 @@ def _rule_values(kind: RuleKind, words: Sequence[str], ids: Sequence[str]) -> tu
     """What a rule is about; a workflow may be named by its id.
 
     Raises:
-        InvalidInput: a label is none, or it is too much.
+        InvalidInput: a label is none, it is too much, or a channel or a person is named.
     """
+    if kind is RuleKind.LABEL:
+        pairs = (plain(pair) for word in words for pair in _BETWEEN_LABELS.split(word))
+        words = [pair for pair in pairs if pair.casefold() not in FILLERS]
+    if any(word.startswith(_ELSEWHERE) for word in words):
+        raise InvalidInput(InputProblem.ELSEWHERE)
     if len(" ".join(words)) > _MAX_NAME or len(words) > _MAX_LABELS:
         raise InvalidInput(InputProblem.UNKNOWN_WORD, word=" ".join(words)[:MAX_WORD])
     if kind is not RuleKind.LABEL:
@@ -287,6 +303,8 @@ def _verb(known: Sequence[str], *, is_about_one: bool) -> Verb:
         return Verb.HELP
     if verbs & IN_PHASE and verbs <= LISTING:  # "list running"
         verbs -= {Verb.LIST, Verb.SUMMARY}
+    if len(verbs) > 1 and verbs <= {Verb.SUMMARY, Verb.LIST, Verb.LOG}:  # "show log"
+        verbs.discard(Verb.SUMMARY)
     if verbs == {Verb.SUBSCRIBE, Verb.FAILED}:  # then it is a level
         return Verb.SUBSCRIBE
     if len(verbs) > 1:
@@ -308,7 +326,7 @@ def _quiet(typed: Typed) -> Command:
     """
     line = plain(" ".join(word.shown for word in typed.words if VERBS.get(word.known) is not Verb.QUIET))
     spans = [_clocks(found) for found in _CLOCKS.finditer(line)]
-    words = [word for word in _words_of(_CLOCKS.sub(" ", line)).words if word.known != ME]
+    words = [word for word in _words_of(_CLOCKS.sub(" ", line)).words if word.known not in {ME, *QUIET_FILLERS}]
     zone = [word.shown for word in words if word.known not in {OFF, EVERYTHING}]
     is_off, is_for_everything = any(word.known == OFF for word in words), any(w.known == EVERYTHING for w in words)
     is_wrong = len(spans) > 1 or None in spans or is_off is bool(spans) or (is_off and len(words) > 1)

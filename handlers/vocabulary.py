@@ -147,6 +147,10 @@ LEVEL_MEANT: dict[str, str] = {
 }
 """The same for levels."""
 
+BETWEEN = FILLERS | frozenset("all any each every executions new runs my".split())
+"""Words that mean nothing between a verb and what a rule is about: "follow all runs of the workflow"."""
+QUIET_FILLERS = frozenset("at between daily day every from hours mode my on please".split())
+"""The same beside `quiet`."""
 RULES: dict[str, RuleKind] = {
     **{kind.value: kind for kind in (RuleKind.WORKFLOW, RuleKind.LABEL, RuleKind.PROJECT)},
     "labels": RuleKind.LABEL,
@@ -155,7 +159,7 @@ RULES: dict[str, RuleKind] = {
     "项目": RuleKind.PROJECT,
 }
 """The words behind `subscribe` and `unsubscribe` that begin a rule."""
-STARTS, STOPS = frozenset({"subscribe", "follow"}), frozenset({"unsubscribe", "unfollow", "stop", OFF})
+STARTS, STOPS = frozenset({"subscribe", "follow"}), frozenset({"unsubscribe", "unfollow", "stop", OFF, "停止", "结束"})
 """The words beside `board` that ask for one, and that end it."""
 
 

@@ -131,7 +131,7 @@ def test_an_id_alone_asks_for_the_summary(text: str) -> None:
         (f"could you show me {ID}, please? Thanks!", Command(Verb.SUMMARY, ID)),
         ("订阅 germline 本频道 仅失败", Command(Verb.SUBSCRIBE, "", True, Level.FAILURES, query="germline")),
         (f"取消关注，{ID}", Command(Verb.UNSUBSCRIBE, ID)),
-        ("关注流程", Command(Verb.SUMMARY, query="关注流程")),
+        ("关注度-7", Command(Verb.SUMMARY, query="关注度-7")),
         ("失败", Command(Verb.FAILED)),
         ("language zh-CN", Command(Verb.LANGUAGE, language=Language.CHINESE)),
         (f"subscribe {ID} failures only", Command(Verb.SUBSCRIBE, ID, level=Level.FAILURES)),
@@ -189,7 +189,10 @@ def test_words_may_stand_in_any_order(text: str, command: Command) -> None:
         (f"mute {ID} 3h", "For how long? `/execution mute"),
         ("mute germline forever", "For how long? `/execution mute"),
         ("quiet 13pm-7am", "When are your quiet hours?"),
-        ("show list", "I cannot do `list` and `show` at once"),
+        ("关注流程", "Which ones? For example"),
+        ("list log x", "I cannot do `list` and `log` at once"),
+        ("subscribe workflow germline-wgs #lab", "For another channel, type it there"),
+        ("board workflow germline-wgs <#C1|lab>", "For another channel, type it there"),
         (f"{ID} and {OTHER}", "One execution at a time, please"),
         (f"subscribe {ID} errors", f"Did you mean `/execution subscribe {ID} failures`?"),
         (f"subscribe {ID} phasse", f"Did you mean `/execution subscribe {ID} milestones`?"),
@@ -299,6 +302,30 @@ def test_order_and_quotes_do_not_matter(words: list[str], quote: str) -> None:
                 rule=RuleWords(RuleKind.WORKFLOW, ("全基因组 检测",)),
             ),
         ),
+        *(
+            (text, Command(Verb.SUBSCRIBE, rule=RuleWords(RuleKind.WORKFLOW, ("germline-wgs",))))
+            for text in (
+                *("subscribe to workflow germline-wgs", "follow all new runs of the workflow germline-wgs"),
+                *("关注流程 germline-wgs", "关注流程：germline-wgs"),
+            )
+        ),
+        ("取消关注流程 gw", Command(Verb.UNSUBSCRIBE, rule=RuleWords(RuleKind.WORKFLOW, ("gw",)))),
+        *(
+            (text, Command(Verb.SUBSCRIBE, rule=RuleWords(RuleKind.LABEL, ("batch=panel-7", "lane=3"))))
+            for text in (
+                *("subscribe label batch=panel-7,lane=3", "subscribe label batch=panel-7 and lane=3"),
+                *("subscribe labels batch＝panel-7，lane＝３", "关注标签 batch=panel-7、lane=3"),
+            )
+        ),
+        ("subscribe label a=1,2", Command(Verb.SUBSCRIBE, rule=RuleWords(RuleKind.LABEL, ("a=1,2",)))),
+        ("board of the workflow gw", Command(Verb.BOARD, is_here=True, query="gw")),
+        ("stop the board", Command(Verb.BOARD, is_here=True, is_off=True)),
+        ("结束看板", Command(Verb.BOARD, is_here=True, is_off=True)),
+        ("看板 停止", Command(Verb.BOARD, is_here=True, is_off=True)),
+        (f"show log of {ID}", Command(Verb.LOG, ID)),
+        ("subscribe workflow to gw", Command(Verb.SUBSCRIBE, rule=RuleWords(RuleKind.WORKFLOW, ("gw",)))),
+        ("show list", Command(Verb.LIST)),
+        ("quiet hours from 22:00 to 07:00, every day", Command(Verb.QUIET, hours=(time(22), time(7)))),
         (f"subscribe workflow {ID}", Command(Verb.SUBSCRIBE, rule=RuleWords(RuleKind.WORKFLOW, (ID,)))),
         (
             "subscribe label batch=panel-7 lane=3 batch=panel-7 me",
