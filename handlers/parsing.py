@@ -113,6 +113,8 @@ def parse(text: str) -> Command:
     if any(word.known.startswith(_ELSEWHERE) for word in unknown):
         raise InvalidInput(InputProblem.ELSEWHERE)
     unknown = _without_fillers(known, unknown, typed)
+    if typed.ids and {VERBS[word] for word in known if word in VERBS} <= IN_PHASE:  # "is it running?"
+        known = [word for word in known if word not in VERBS]
     verb = _verb(known, is_about_one=bool(typed.ids or unknown))
     is_span = verb is Verb.MUTE and len(unknown) > (not typed.ids)  # names have no spaces
     if is_span and not _corrected(typed, known, unknown):

@@ -110,8 +110,8 @@ WITH_MUTE = {*SPANS, EVERYTHING, "for", "until", "it", "an"}
 """Words that mean something beside `mute` only; the last ones mean nothing: "until it ends"."""
 OFF = "off"
 HERE, ME = "here", "me"
-PLACES = dict.fromkeys("这里 此处 本频道 此频道 当前频道".split(), HERE) | {"关闭": OFF}
-"""Chinese for a word that stands beside a verb."""
+PLACES = dict.fromkeys("channel 这里 此处 本频道 此频道 当前频道".split(), HERE) | {"关闭": OFF}
+"""Other words for one that stands beside a verb."""
 FILLERS = frozenset(
     "a about an and by can could execution for from hello hey hi how i id in is level like of on only please run tell "
     "thank thanks that the this to want what with would you 任务 请 和 与".split()
