@@ -26,7 +26,7 @@ from bot.subscriptions import Subscriptions
 from handlers.answers import answer
 from handlers.board import board_reply
 from handlers.log import log_reply
-from handlers.parsing import MAX_WORD, parse
+from handlers.parsing import parse
 from handlers.replies import (
     muted_reply,
     rule_ended_reply,
@@ -37,6 +37,7 @@ from handlers.replies import (
     unsubscribed_reply,
 )
 from handlers.request import Request
+from handlers.typed import MAX_WORD
 from handlers.vocabulary import Command, Verb
 
 

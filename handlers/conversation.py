@@ -27,9 +27,9 @@ from bot.errors import BotError, GCSError, InputProblem, InvalidInput, StoreUnav
 from bot.slack.client import Identity
 from bot.slack.workspace import Workspace
 from handlers.answers import answer
-from handlers.parsing import MAX_WORD, is_attempt, is_prose
+from handlers.parsing import is_attempt, is_prose
 from handlers.request import TYPED, Request
-from handlers.typed import ID
+from handlers.typed import ID, MAX_WORD
 from handlers.vocabulary import COMMAND
 
 HELPED = timedelta(hours=1)

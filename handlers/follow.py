@@ -27,9 +27,10 @@ from bot.subscriptions import Subscriptions
 from handlers import modals
 from handlers.mentioned import named_in
 from handlers.modals import show
-from handlers.parsing import MAX_WORD, named
+from handlers.parsing import named
 from handlers.replies import subscribed_reply
 from handlers.request import Request
+from handlers.typed import MAX_WORD
 
 FOLLOW, FOLLOW_FOUND = "follow_execution", "follow_this_execution"
 """The callback ids of the global shortcut and of the one on messages, as in manifest.yaml."""

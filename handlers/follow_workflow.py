@@ -18,9 +18,9 @@ from bot.slack.channels import check_chosen, readers
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
 from handlers.modals import open_modal, show
-from handlers.parsing import workflow_named
 from handlers.replies import rule_made_reply
 from handlers.request import Request
+from handlers.rule_lines import workflow_named
 
 
 async def open_workflow(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:

@@ -1,8 +1,9 @@
 """The grammar of what people type after `/execution`.
 
-Lives here: `parse`, and which problem a command has that does not fit. Does not live here: what each word stands for
-(`handlers.vocabulary`), how a line becomes words (`handlers.typed`), what a command does (`handlers.commands`), the
-sentence for a problem (`bot.blocks.sentences`). Called by `handlers.commands`; pure.
+Lives here: `parse`, and which problem a command has that does not fit. Does not live here: lines about rules, boards
+and quiet hours (`handlers.rule_lines`, `handlers.hours_lines`), what each word stands for (`handlers.vocabulary`), how
+a line becomes words (`handlers.typed`), what a command does (`handlers.commands`), the sentence for a problem
+(`bot.blocks.sentences`). Called by `handlers.commands`; pure.
 
 A word that is not known is a name, or a part of one. Each suggestion is parsed before it is made.
 """
@@ -11,18 +12,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import time
 from difflib import get_close_matches
 
-from bot.blocks.board import COMMAND as BOARD
-from bot.domain.following import Level, RuleKind
-from bot.domain.rules import SEPARATOR
+from bot.domain.following import Level
 from bot.errors import InputProblem, InvalidInput
-from handlers.typed import Typed, Word, plain, read
+from handlers.hours_lines import hours_line
+from handlers.rule_lines import board_line, rule_line
+from handlers.typed import ELSEWHERE, MAX_NAME, MAX_WORD, Typed, Word, line_words, read
 from handlers.vocabulary import (
     ABOUT_ONE,
     ALL_OF_THEM,
-    BETWEEN,
     COMMAND,
     EVERYTHING,
     FILLERS,
@@ -35,17 +34,10 @@ from handlers.vocabulary import (
     LISTING,
     ME,
     MEANT,
-    OFF,
-    PLACES,
-    QUIET_FILLERS,
-    RULES,
     SPANS,
-    STARTS,
-    STOPS,
     VERBS,
     WITH_MUTE,
     Command,
-    RuleWords,
     Verb,
 )
 
@@ -53,12 +45,6 @@ _NEARLY_AN_ID = re.compile(r"(?=.*\d)[0-9a-fx-]{32,}", re.IGNORECASE)
 """As long as an id, and none: something is missing, or is too much."""
 
 _LOOKS_NAMED = re.compile(r"\w[._-]\w|\d")
-
-MAX_WORD = 40
-"""How much of an unknown word an error repeats, in characters."""
-
-_MAX_NAME = 200
-"""At most how long a name may be, in characters: several times as long as GCS's."""
 
 _NEAR_MUCH = {"board"}
 """Words that other short words are near to."""
@@ -69,33 +55,8 @@ _MAX_SLIPS = 3
 _MAX_LINE = 200
 """At most how long a suggestion is, in characters."""
 
-_CLOCK = r"(\d{1,2})(?:[:.](\d{2})|点)?(?:\s*(am|pm)\b)?"
-_CLOCKS = re.compile(rf"{_CLOCK}(?:\s*(?:-+|~|to|until|至|到)\s*|\s+){_CLOCK}(?![\d:.])", re.ASCII | re.IGNORECASE)
-"""Two times of day: `22:00-07:00`, `22 - 7`, `10pm to 7am`."""
-
-_COMMAND = re.compile(rf"[\s`]*{COMMAND}\b", re.IGNORECASE)
-"""The command typed a second time, as by somebody who pastes a line that was shown."""
-
-_GLUED = re.compile(
-    r"\s*(?:([a-z-]+)\s*[:：,，、;；]\s*|(?:请帮我|请|帮我)?([\u4e00-\u9fff]+)[:：,，、;；\s]*)(?=\S|$)", re.IGNORECASE
-)
-"""A first word that nothing but punctuation, or in Chinese nothing at all, separates from the next."""
-
-_SPAN = re.compile(r"(?<!\S)(\d+)\s*(?:h|hours?|hrs?|小时)(?!\S)", re.IGNORECASE)
-
-_BETWEEN_LABELS = re.compile(r"[,，、;；](?=[^,，、;；]*[=＝])")
-
-_ELSEWHERE = ("#", "@")
-"""How the name of a channel or a person begins."""
-
 _VERBS = VERBS | dict.fromkeys(LANGUAGES, Verb.LANGUAGE)
 """A language says what is wanted without its verb, too."""
-
-_FIRST = {*VERBS, *MEANT, *STOPS}
-"""What a line may begin with."""
-
-_MAX_LABELS = 5
-"""At most how many labels a rule names."""
 
 
 def parse(text: str) -> Command:
@@ -104,13 +65,13 @@ def parse(text: str) -> Command:
     Raises:
         InvalidInput: it is no command; the problem is one of the first in `InputProblem`.
     """
-    typed = _words_of(text)
-    if (special := _board(typed) or _rule(typed)) is not None:
+    typed = line_words(text)
+    if (special := board_line(typed) or rule_line(typed)) is not None:
         return special
     known, unknown = _sorted(typed.words)
     if {VERBS[word] for word in known if word in VERBS} == {Verb.QUIET}:
-        return _quiet(typed)
-    if any(word.known.startswith(_ELSEWHERE) for word in unknown):
+        return hours_line(typed)
+    if any(word.known.startswith(ELSEWHERE) for word in unknown):
         raise InvalidInput(InputProblem.ELSEWHERE)
     unknown = _without_fillers(known, unknown, typed)
     if typed.ids and {VERBS[word] for word in known if word in VERBS} <= IN_PHASE:  # "is it running?"
@@ -124,24 +85,11 @@ def parse(text: str) -> Command:
     if any(_NEARLY_AN_ID.fullmatch(word.known) for word in unknown):
         raise InvalidInput(InputProblem.INCOMPLETE_ID, word=unknown[0].shown[:MAX_WORD])
     query = " ".join(word.shown for word in unknown)
-    if len(query) > _MAX_NAME:
+    if len(query) > MAX_NAME:
         raise InvalidInput(InputProblem.UNKNOWN_WORD, word=query[:MAX_WORD])
     if len(typed.ids) > 1:
         raise InvalidInput(InputProblem.SEVERAL_IDS, verb=verb)
     return _checked(verb, typed.ids[0] if typed.ids else "", query, known)
-
-
-def _words_of(text: str) -> Typed:
-    """The words of a line, whatever separates the first one from the next."""
-    line = _COMMAND.sub("", text, count=1) if _COMMAND.match(text) else text
-    glued = _GLUED.match(line)
-    first = plain(glued[1] or glued[2]).casefold() if glued else ""
-    cut = next((cut for cut in range(len(first), 0, -1) if first[:cut] in _FIRST), 0)
-    if glued and cut and (cut == len(first) or first[cut:] in {*RULES, *VERBS}):
-        line = f"{first[:cut]} {first[cut:]} {line[glued.end() :]}"
-    typed = read(_SPAN.sub(r"\1h", line))
-    words = tuple(Word(PLACES.get(word.known, word.known), word.shown) for word in typed.words)
-    return typed._replace(words=words)
 
 
 def _without_fillers(known: Sequence[str], unknown: list[Word], typed: Typed) -> list[Word]:
@@ -168,22 +116,9 @@ def named(text: str) -> Command:
         raise InvalidInput(InputProblem.MISSING_ID, verb=Verb.SUBSCRIBE)
     if any(_NEARLY_AN_ID.fullmatch(word.known) for word in typed.words):
         raise InvalidInput(InputProblem.INCOMPLETE_ID, word=query[:MAX_WORD])
-    if len(query) > _MAX_NAME:
+    if len(query) > MAX_NAME:
         raise InvalidInput(InputProblem.NOT_NAMED, word=query[:MAX_WORD])
     return Command(Verb.SUBSCRIBE, query=query)
-
-
-def workflow_named(text: str) -> tuple[str, ...]:
-    """What a rule is about, where only the name of a workflow or its id can stand.
-
-    Raises:
-        InvalidInput: it is none.
-    """
-    typed = read(text)
-    values = _rule_values(RuleKind.WORKFLOW, [word.shown for word in typed.words], typed.ids)
-    if not all(values):
-        raise InvalidInput(InputProblem.MISSING_WORKFLOW)
-    return values
 
 
 def is_prose(text: str) -> bool:
@@ -206,86 +141,6 @@ def is_attempt(text: str) -> bool:
     if first.known in VERBS or first.known in MEANT:
         return True
     return len(typed.words) == 1 and _LOOKS_NAMED.search(first.known) is not None
-
-
-def _rule(typed: Typed) -> Command | None:
-    """A command about a rule: `subscribe workflow …`; None for any other.
-
-    Raises:
-        InvalidInput: it names nothing, or its words do not fit.
-    """
-    words = list(typed.words)
-    verb = VERBS.get(words[0].known) if words else None
-    while len(words) > 1 and words[1].known in BETWEEN:
-        del words[1]
-    while len(words) > 3 and words[2].known in BETWEEN:  # noqa: PLR2004  # "workflow of x"
-        del words[2]
-    kind = RULES.get(words[1].known) if len(words) > 1 else None
-    if kind is None or verb not in {Verb.SUBSCRIBE, Verb.UNSUBSCRIBE}:
-        return None
-    rest = words[2:]
-    known = [word.known for word in rest if word.known in {*LEVELS, HERE, ME}]
-    levels = [LEVELS[word] for word in known if word in LEVELS]
-    if HERE in known and ME in known:
-        raise InvalidInput(InputProblem.HERE_AND_ME, verb=verb)
-    if len(set(levels)) > 1:
-        raise InvalidInput(InputProblem.SEVERAL_LEVELS, verb=verb)
-    if levels and verb is Verb.UNSUBSCRIBE:
-        raise InvalidInput(InputProblem.UNWANTED_LEVEL, verb=verb, level=levels[0])
-    values = _rule_values(kind, [word.shown for word in rest if word.known not in known], typed.ids)
-    if not values or not all(values):
-        raise InvalidInput(InputProblem.MISSING_RULE, kind=kind)
-    level = levels[0] if levels else None
-    return Command(verb, is_here=HERE in known, level=level, rule=RuleWords(kind, values))
-
-
-def _board(typed: Typed) -> Command | None:
-    """A command about the board of a channel: `board [workflow <name>] [stop]`; None for any other.
-
-    Raises:
-        InvalidInput: its words do not fit.
-    """
-    words = [word for word in typed.words if word.known not in FILLERS]
-    is_off = len(words) > 1 and VERBS.get(words[1].known) is Verb.BOARD and words[0].known in STOPS
-    if words and words[0].known in {*STARTS, *STOPS}:
-        words = words[1:]
-    if not words or VERBS.get(words[0].known) is not Verb.BOARD:
-        return None
-    rest = [word for word in words[1:] if word.known != HERE]
-    if any(word.known == ME for word in rest):
-        raise InvalidInput(InputProblem.BOARD_NEEDS_CHANNEL, line=BOARD)
-    is_off = is_off or any(word.known in STOPS for word in rest[:1] + rest[-1:])
-    rest = [word for word in rest if word.known not in STOPS]
-    if rest and RULES.get(rest[0].known) is RuleKind.WORKFLOW:
-        rest = rest[1:]
-        if not rest and not typed.ids:
-            raise InvalidInput(InputProblem.MISSING_RULE, kind=RuleKind.WORKFLOW)
-    names = [word.shown for word in rest]
-    (workflow,) = _rule_values(RuleKind.WORKFLOW, names, typed.ids)
-    return Command(Verb.BOARD, is_here=True, query=workflow, is_off=is_off)
-
-
-def _rule_values(kind: RuleKind, words: Sequence[str], ids: Sequence[str]) -> tuple[str, ...]:
-    """What a rule is about; a workflow may be named by its id.
-
-    Raises:
-        InvalidInput: a label is none, it is too much, or a channel or a person is named.
-    """
-    if kind is RuleKind.LABEL:
-        pairs = (plain(pair) for word in words for pair in _BETWEEN_LABELS.split(word))
-        words = [pair for pair in pairs if pair.casefold() not in FILLERS]
-    if any(word.startswith(_ELSEWHERE) for word in words):
-        raise InvalidInput(InputProblem.ELSEWHERE)
-    if len(" ".join(words)) > _MAX_NAME or len(words) > _MAX_LABELS:
-        raise InvalidInput(InputProblem.UNKNOWN_WORD, word=" ".join(words)[:MAX_WORD])
-    if kind is not RuleKind.LABEL:
-        name = " ".join(words)
-        return (name or (ids[0] if kind is RuleKind.WORKFLOW and len(ids) == 1 else ""),)
-    for word in words:
-        key, separator, value = word.partition(SEPARATOR)
-        if not (separator and key and value):
-            raise InvalidInput(InputProblem.NOT_A_LABEL, word=word[:MAX_WORD])
-    return tuple(dict.fromkeys(words))
 
 
 def _sorted(words: Iterable[Word]) -> tuple[list[str], list[Word]]:
@@ -318,43 +173,6 @@ def _verb(known: Sequence[str], *, is_about_one: bool) -> Verb:
     if known:
         raise InvalidInput(InputProblem.MISSING_VERB, verb=Verb.SUBSCRIBE)
     return Verb.OVERVIEW
-
-
-def _quiet(typed: Typed) -> Command:
-    """When somebody wants quiet, in any order: two times of day, a zone, `everything`; or `off`.
-
-    Raises:
-        InvalidInput: it is neither, or both.
-    """
-    line = plain(" ".join(word.shown for word in typed.words if VERBS.get(word.known) is not Verb.QUIET))
-    spans = [_clocks(found) for found in _CLOCKS.finditer(line)]
-    words = [word for word in _words_of(_CLOCKS.sub(" ", line)).words if word.known not in {ME, *QUIET_FILLERS}]
-    zone = [word.shown for word in words if word.known not in {OFF, EVERYTHING}]
-    is_off, is_for_everything = any(word.known == OFF for word in words), any(w.known == EVERYTHING for w in words)
-    is_wrong = len(spans) > 1 or None in spans or is_off is bool(spans) or (is_off and len(words) > 1)
-    if typed.ids or ((words or spans) and is_wrong):
-        raise InvalidInput(InputProblem.WHICH_HOURS, verb=Verb.QUIET)
-    hours = spans[0] if spans else None
-    return Command(
-        Verb.QUIET, is_for_everything=is_for_everything, hours=hours, zone=" ".join(zone)[:MAX_WORD], is_off=is_off
-    )
-
-
-def _clocks(span: re.Match[str]) -> tuple[time, time] | None:
-    """Two times of day; None where a day has no such time."""
-    try:
-        return _clock(*span.groups()[:3]), _clock(*span.groups()[3:])
-    except ValueError:
-        return None
-
-
-def _clock(hours: str, minutes: str | None, half: str | None) -> time:
-    hour, minute = int(hours), int(minutes or 0)
-    if half is not None:
-        if not 1 <= hour <= 12:  # noqa: PLR2004  # the hours of half a day
-            raise ValueError(hours)
-        hour = hour % 12 + (12 if half.casefold() == "pm" else 0)
-    return time(0 if hour == 24 and not minute else hour, minute)  # noqa: PLR2004  # midnight
 
 
 def _checked(verb: Verb, execution_id: str, query: str, known: Sequence[str]) -> Command:
