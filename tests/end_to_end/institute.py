@@ -49,6 +49,12 @@ LIVES: Sequence[Callable[[float], Life]] = (
 )
 """None is retried: nobody can know of a failure that comes and goes while GCS is unreachable."""
 
+LONG_LIFE = story.happy(8, seconds=11 * HOUR)
+"""What outlasts the day."""
+
+STEP_ENDS = next(frame.at for frame in LONG_LIFE.frames if frame.finished == 5)
+"""When a step of it ends, before one that takes longer than the day."""
+
 COHORT, LABEL, PROJECT = "cohort-calling", ("cohort", "c7"), "night-shift"
 """Workflow, label and project of the runs that rules find."""
 
@@ -98,6 +104,8 @@ class Institute:
 
     executions: int
     """How many of them people follow by hand, and never mute."""
+    lasting: int = 0
+    """How many more they follow that outlast the day. A step of each ends in the outage, one a minute."""
     gcs: gcs.GCS = field(default_factory=gcs.GCS)
     slack: slack.Slack = field(default_factory=lambda: slack.Slack(scopes=SCOPES))
     truths: dict[str, Truth] = field(default_factory=dict)
@@ -223,6 +231,11 @@ class Institute:
             person, level = dice.choice(self.people), dice.choice(LEVELS)
             await self._follow(execution_id, person, level, "" if number % 2 else self.channels[number // 2 % CHANNELS])
             await asyncio.sleep(0.7)  # Slack allows fifty calls of conversations.info a minute
+        for number in range(self.lasting):
+            execution_id = self._play(LONG_LIFE, ago=STEP_ENDS - QUIET - (number + 2) * MINUTE)
+            channel = "" if number % 2 else self.channels[number // 2 % CHANNELS]
+            await self._follow(execution_id, self.people[number % PEOPLE], "steps", channel)
+            await asyncio.sleep(0.7)  # the same limit
 
     async def _hold_some(self) -> None:
         """Somebody has quiet hours, and others mute what they follow."""

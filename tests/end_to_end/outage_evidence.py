@@ -148,6 +148,22 @@ def late_outcomes(day: Evidence) -> dict[tuple[str, str], float]:
     return {key: at - day.back for key, at in _outcomes(day) if not is_held(day, key)}
 
 
+def tried_without_slack(day: Evidence) -> list[tuple[float, bool]]:
+    """Each message and edit of a lane that was tried during the outage, in order: when, and whether it leads to an end.
+
+    That is one that a person reads: of an execution that had ended. What comes before it in its lane counts, too.
+    """
+    tried = list[tuple[float, bool]]()
+    for call in day.calls:
+        mark = call.args.get("metadata")  # what is said to a person about a press of theirs has none
+        if mark and call.method in {"chat.postMessage", "chat.update"} and day.gone < call.at < day.back:
+            _, _, about, reader, _ = mark["event_payload"]["lane"].split("/")
+            truth = day.record.truths.get(about)  # boards have none
+            last = truth.moments[-1] if truth and reader.startswith("U") else None
+            tried.append((call.at, last is not None and last.is_outcome and last.at < call.at))
+    return tried
+
+
 def _outcomes(day: Evidence) -> Iterator[tuple[tuple[str, str], float]]:
     """Execution and subscriber of each message about the end of what ended during the outage, and when it came."""
     for said in day.record.said:

@@ -34,8 +34,9 @@ from tests.end_to_end.conftest import plain_settings
 from tests.end_to_end.institute import AFTER, HOUR, MINUTE, Institute
 from tests.end_to_end.leaping import LOG
 
-FEW, MANY = 140, 180
-"""How many executions are followed: more than GCS's quota allows at once, and more messages than Slack does."""
+FOLLOWED, OUTLASTING = 140, 40
+"""How many executions are followed: more than GCS's quota allows at once, and more messages than Slack does. Beside
+them, on the day without Slack, how many that outlast it: what they report waits behind outcomes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +75,7 @@ class Evidence:
 async def without_gcs(url: str, folder: Path) -> Evidence:
     """GCS responds 503, then not at all, then takes no connection, twenty minutes each."""
     unanswered = gcs.Fault(kind="reset")
-    async with _running(url, folder, Institute(executions=FEW), unanswered, POLL_INTERVAL="30") as institute:
+    async with _running(url, folder, Institute(executions=FOLLOWED), unanswered, POLL_INTERVAL="30") as institute:
         faults = (gcs.Fault(kind="status", status=503), gcs.Fault(kind="timeout"))
         return await _hour(institute, folder, institute.gcs, faults)
 
@@ -82,7 +83,8 @@ async def without_gcs(url: str, folder: Path) -> Evidence:
 async def without_slack(url: str, folder: Path) -> Evidence:
     """Sockets break; Slack responds 503, then not at all, then takes no connection, twenty minutes each."""
     answered_late = gcs.Fault(kind="slow", delay=5.0)
-    async with _running(url, folder, Institute(executions=MANY), answered_late, POLL_INTERVAL="180") as institute:
+    busy = Institute(executions=FOLLOWED, lasting=OUTLASTING)
+    async with _running(url, folder, busy, answered_late, POLL_INTERVAL="180") as institute:
         await institute.slack.disconnect_sockets("abrupt")
         faults = (slack.Fault(kind="status", times=None), slack.Fault(kind="silent", times=None, delay=MINUTE))
         return await _hour(institute, folder, institute.slack, faults)
