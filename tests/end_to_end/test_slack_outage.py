@@ -41,7 +41,7 @@ def test_an_unreachable_slack_is_called_seldom(no_slack: Evidence) -> None:
     asked = [call.at for call in calls if call.method != "apps.connections.open"]
     assert 30 <= len(asked) <= 60
     assert most_within([at for at in asked if at > no_slack.gone + 2 * MINUTE], MINUTE) <= 2
-    assert most_within([call.at for call in calls], MINUTE) <= 30
+    assert most_within([call.at for call in calls], MINUTE) <= 40  # at first: lanes, a dozen sockets, a press's answers
 
 
 def test_no_storm_hits_slack_afterwards(no_slack: Evidence) -> None:
