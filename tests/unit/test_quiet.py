@@ -83,7 +83,9 @@ def test_a_time_that_clocks_leap_over() -> None:
     )
     night = hours("23:00", "02:30").at(utc("2026-03-28 23:00"))
     assert night is not None
-    assert night.until == utc("2026-03-29 00:30")
+    assert night.until == utc("2026-03-29 01:30")
+    short = hours("02:15", "02:45").at(utc("2026-03-29 01:20"))
+    assert short == Quiet(since=utc("2026-03-29 01:15"), until=utc("2026-03-29 01:45"))
 
 
 def test_an_hour_that_comes_twice_is_quiet_twice() -> None:
