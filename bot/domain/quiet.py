@@ -74,7 +74,7 @@ class QuietHours(Value, frozen=True, kw_only=True):
 
     def _on(self, day: date, place: tzinfo) -> Quiet:
         next_day = day + timedelta(days=1) if self.ends <= self.begins else day
-        # Of an hour that comes twice, all of it is quiet; in spring, the second reading of a skipped time is an hour early.
+        # Of an hour that comes twice, all of it is quiet; a skipped time means what it does in `_moment`.
         ends = max(_moment(next_day, self.ends.replace(fold=fold), place) for fold in (0, 1))
         return Quiet(since=_moment(day, self.begins, place), until=ends, holds_failures=self.holds_failures)
 

@@ -79,6 +79,21 @@ async def test_word_of_a_mute_brings_no_more(rig: Rig, is_in_doubt: bool) -> Non
     assert [part.partition(" ")[0] for part in await silence(rig, rig.lab)] == ["change"]
 
 
+async def test_a_longer_mute_brings_nothing(rig: Rig) -> None:
+    """Others mute for longer what is muted: the thread says so in that order, and what waits goes on waiting."""
+    execution = await muted(rig, rig.lab, HOUR, life=story.happy(6))
+    await rig.step(execution)
+    await rig.step(execution)
+    for span in (END, MuteFor.EIGHT_HOURS):
+        await rig.subscriptions.quiet.mute(rig.who(rig.lab), execution, span, by=rig.alice)
+    await rig.later(times=3)
+    assert rig.read(rig.lab) == ["card", *["notice"] * 3]
+    assert ["until it ends" in text for text in rig.texts(rig.lab)[2:]] == [True, False]
+    await rig.step(execution)
+    await rig.later(times=2)
+    assert await silence(rig, rig.lab) == ["change 4"]
+
+
 @pytest.mark.parametrize("everything", [False, True])
 async def test_a_failure_comes_unless_it_is_muted(rig: Rig, everything: bool) -> None:
     """The run's own, at once, or with the end of the mute."""

@@ -8,6 +8,17 @@ local execution, subscriber = split_lane(lane)
 local subscription = read_subscription(prefix, execution, subscriber)
 if not subscription or (subscription.is_ending and muted ~= '') then return nil end
 local now = now_ms()
+
+-- The first entry that waits and is no notice: those stay in order, since a receipt counts them.
+local function first_change()
+  for _, entry in ipairs(redis.call('LRANGE', prefix .. 'changes:' .. lane, 0, -1)) do
+    local _, kind = parse_change(entry)
+    if not NOTICES[kind] then return entry end
+  end
+end
+
+-- Word of another mute must not bring what waits for the end of the first.
+local is_renewed = muted ~= '' and quiet_times(subscription, now) > 0
 if muted == '' then
   local before = string.match(subscription.muted, '^%w+')
   if not before or (before ~= 'end' and (tonumber(before) or 0) <= now) then return 0 end
@@ -16,7 +27,14 @@ end
 if subscription.muted == muted then return 1 end -- the script was run twice, because its answer was lost
 subscription.muted = muted
 write_subscription(prefix, execution, subscriber, subscription)
-if notice ~= '' and has_card(prefix, execution, subscriber) then queue(prefix, lane, notice) end
+if notice ~= '' and has_card(prefix, execution, subscriber) then
+  local held = is_renewed and first_change()
+  if held then
+    redis.call('LINSERT', prefix .. 'changes:' .. lane, 'BEFORE', held, notice)
+  else
+    queue(prefix, lane, notice)
+  end
+end
 request_edit(prefix, execution, subscriber)
 wake(prefix, lane, now, now)
 return 1
