@@ -120,4 +120,4 @@ def muted_reply(done: Muted) -> Message:
 def unmuted_reply(done: Muted) -> Message:
     """The reply to the person who ended that."""
     note = "" if done.is_safe else _(UNSAFE_MUTED)
-    return quiet.unmuted_reply(done.subscription, done.snapshot, is_changed=done.is_changed, note=note)
+    return quiet.unmuted_reply(done.subscription, done.snapshot, now=done.now, is_changed=done.is_changed, note=note)

@@ -40,7 +40,8 @@ def mute_block(subscription: Subscription, now: datetime) -> list[Block | None]:
     """In the modal: for how long it can be muted, or how to end that."""
     quiet = subscription.muted
     if quiet is not None and quiet.is_on(now):
-        return [section(f"*{_head(subscription, quiet)}*", _failures(quiet)), actions([buttons.choose_unmute()])]
+        lines = f"*{_head(subscription, quiet)}*", _failures(quiet.holds_failures)
+        return [section(*lines), actions([buttons.choose_unmute()])]
     what = _("Mute it for a while. What happens meanwhile comes afterwards.")
     loud = [(_(label), span.value) for span, label in SPANS.items()]
     silent = [(_(label), f"{span.value}!") for span, label in SPANS.items()]
@@ -81,19 +82,22 @@ def notice_line(notice: Change, who: str, *, is_there: bool = False) -> str:
 
 def muted_reply(subscription: Subscription, snapshot: Snapshot | None, *, note: str = "") -> Message:
     """An execution was muted; `note` is a warning."""
-    quiet = subscription.muted or Quiet()
-    later = (
-        _("What happens meanwhile comes when it ends.")
-        if quiet.until is None
-        else _("What happens meanwhile comes then.")
-    )
-    lines = (_head(subscription, quiet), text.sentences((later, _failures(quiet))))
+    quiet, holds_failures = subscription.muted or Quiet(), False
+    if quiet.until is None:
+        later = _("What happens meanwhile comes when it ends.")
+    elif hours := _hours_on(subscription, quiet.until):
+        shape = _("Your quiet hours last until {time}: what happens meanwhile comes then.")
+        later, holds_failures = shape.format(time=text.date(hours.until or quiet.until)), hours.holds_failures
+    else:
+        later = _("What happens meanwhile comes then.")
+    failures = _failures(quiet.holds_failures or holds_failures)
+    lines = (_head(subscription, quiet), text.sentences((later, failures)))
     row = [buttons.unmute(subscription)]
     return _reply("🔕", lines, subscription, snapshot, note, row)
 
 
 def unmuted_reply(
-    subscription: Subscription, snapshot: Snapshot | None, *, is_changed: bool = True, note: str = ""
+    subscription: Subscription, snapshot: Snapshot | None, *, now: datetime, is_changed: bool = True, note: str = ""
 ) -> Message:
     """An execution is not muted any more, or was not; `note` is a warning."""
     line = _("It is not muted.")
@@ -104,8 +108,18 @@ def unmuted_reply(
             if is_person
             else _("This channel gets notifications about it again.")
         )
-        line = text.sentences((line, _("What was waiting comes now.")))
+        later = _("What was waiting comes now.")
+        if hours := _hours_on(subscription, now):
+            shape = _("Your quiet hours last until {time}: what was waiting comes then.")
+            later = shape.format(time=text.date(hours.until or now))
+        line = text.sentences((line, later))
     return _reply("🔔", (line,), subscription, snapshot, note)
+
+
+def _hours_on(subscription: Subscription, moment: datetime) -> Quiet | None:
+    """The quiet hours in which a moment lies; None where it lies in none."""
+    hours = subscription.hours
+    return hours if hours is not None and hours.is_on(moment) else None
 
 
 def _head(subscription: Subscription, quiet: Quiet) -> str:
@@ -116,8 +130,8 @@ def _head(subscription: Subscription, quiet: Quiet) -> str:
     return shape.format(time=text.date(quiet.until))
 
 
-def _failures(quiet: Quiet) -> str:
-    return _("Failures wait too.") if quiet.holds_failures else _("Failures still come through.")
+def _failures(holds_failures: bool) -> str:
+    return _("Failures wait too.") if holds_failures else _("Failures still come through.")
 
 
 def _reply(
@@ -175,7 +189,7 @@ def _hours(hours: QuietHours) -> str:
 
 
 def _through(hours: QuietHours) -> str:
-    return _("Failures wait too.") if hours.holds_failures else _("Failures still come through.")
+    return _failures(hours.holds_failures)
 
 
 def _clock(moment: time) -> str:

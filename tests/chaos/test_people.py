@@ -83,7 +83,7 @@ def test_people_know_that_it_is_quiet(subscription: Subscription) -> None:
         muted = replace(subscription, muted=span.from_now(now, "UTC"))
         assert is_about_quiet(_shown(quiet.muted_reply(muted, RUNNING)), world.ID, people.MUTED)
     for is_changed in (True, False):
-        unmuted = quiet.unmuted_reply(subscription, RUNNING, is_changed=is_changed)
+        unmuted = quiet.unmuted_reply(subscription, RUNNING, now=now, is_changed=is_changed)
         assert is_about_quiet(_shown(unmuted), world.ID, people.UNMUTED)
         assert not is_about_quiet(_shown(unmuted), "another", people.UNMUTED)
     problem = InvalidInput(InputProblem.NOT_FOLLOWED, line=f"/execution subscribe {world.ID}")

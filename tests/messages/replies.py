@@ -141,9 +141,12 @@ _HITS = Found(
 )
 _MANY_HITS = Found(_HITS.matches[:1] * 8, 23)
 
+_AT_NIGHT = replace(OWN_SUBSCRIPTION, hours=Quiet(since=NOW, until=NOW + timedelta(hours=9), holds_failures=True))
+
 _WISHES = (
     ("Muted", "For some hours.", OWN_SUBSCRIPTION, world.MUTED),
     ("Muted here", "A channel, failures too.", CHANNEL_SUBSCRIPTION, world.MUTED_ALL),
+    ("Muted into quiet hours", "In person: these end later.", _AT_NIGHT, world.MUTED),
     ("Muted until it ends", "In person.", OWN_SUBSCRIPTION, Quiet()),
     ("Muted here until it ends", "A channel.", CHANNEL_SUBSCRIPTION, Quiet()),
 )
@@ -155,18 +158,21 @@ def _muted(subscription: Subscription, wish: Quiet) -> Callable[[], Message]:
 
 MUTING = (
     *(Example(title, when, _muted(subscription, wish), REPLY) for title, when, subscription, wish in _WISHES),
-    Example("Unmuted", "In person.", lambda: quiet.unmuted_reply(OWN_SUBSCRIPTION, snapshot()), REPLY),
-    Example("Unmuted here", "A channel.", lambda: quiet.unmuted_reply(CHANNEL_SUBSCRIPTION, snapshot()), REPLY),
+    Example("Unmuted", "In person.", lambda: quiet.unmuted_reply(OWN_SUBSCRIPTION, snapshot(), now=NOW), REPLY),
+    Example("Unmuted at night", "In quiet hours.", lambda: quiet.unmuted_reply(_AT_NIGHT, snapshot(), now=NOW), REPLY),
+    Example(
+        "Unmuted here", "A channel.", lambda: quiet.unmuted_reply(CHANNEL_SUBSCRIPTION, snapshot(), now=NOW), REPLY
+    ),
     Example(
         "Not muted",
         "There is nothing to end.",
-        lambda: quiet.unmuted_reply(OWN_SUBSCRIPTION, None, is_changed=False),
+        lambda: quiet.unmuted_reply(OWN_SUBSCRIPTION, None, now=NOW, is_changed=False),
         REPLY,
     ),
     Example(
         "Unmuted, unsafely",
         "The store has fewer copies than it should.",
-        lambda: quiet.unmuted_reply(OWN_SUBSCRIPTION, snapshot(), note=_(UNSAFE_MUTED)),
+        lambda: quiet.unmuted_reply(OWN_SUBSCRIPTION, snapshot(), now=NOW, note=_(UNSAFE_MUTED)),
     ),
     Example(
         "Several to mute",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, time
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
+from bot.domain.following import Quiet
 from bot.domain.quiet import MuteFor, QuietHours
+from handlers.replies import muted_reply, unmuted_reply
 from sandbox import story
 from sandbox.story import Life
 from tests.servers import expire_claims, let_quiet_end
@@ -196,6 +198,21 @@ async def test_quiet_hours_hold_and_end_at_once(rig: Rig) -> None:
     assert len(rig.read(rig.alice)) == 4
     await rig.later(times=2)
     assert len(rig.read(rig.alice)) == 4
+
+
+async def test_replies_know_quiet_hours(rig: Rig) -> None:
+    """What ends in them, a mute or somebody's wish for one, brings nothing before they are over."""
+    execution, who = await rig.followed(rig.alice), rig.who(rig.alice)
+    now = datetime.now(UTC)
+    hours = Quiet(since=now - timedelta(hours=1), until=now + timedelta(hours=7), holds_failures=True)
+    await rig.store.subscribers.keep_hours(who, hours)
+    muting = muted_reply(await rig.subscriptions.quiet.mute(who, execution, HOUR, by=rig.alice)).text
+    assert "Your quiet hours last until" in muting
+    assert "Failures wait too" in muting
+    longer = muted_reply(await rig.subscriptions.quiet.mute(who, execution, MuteFor.EIGHT_HOURS, by=rig.alice)).text
+    assert "What happens meanwhile comes then. Failures still come" in longer
+    unmuting = unmuted_reply(await rig.subscriptions.quiet.unmute(who, execution, by=rig.alice)).text
+    assert "what was waiting comes then" in unmuting
 
 
 async def test_hours_know_the_zone_of_a_mute(rig: Rig) -> None:

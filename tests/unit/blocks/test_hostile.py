@@ -117,7 +117,7 @@ def others(case: Case) -> Iterator[Message]:
     yield matches.overview([(link, seen), (link, None)] * 30, unreadable=[seen.execution.id] * 30, now=NOW)
     yield matches.to_mute(found, link.subscriber, MuteFor.END, is_silent=True)
     yield quiet.muted_reply(link, seen)
-    yield quiet.unmuted_reply(link, seen)
+    yield quiet.unmuted_reply(link, seen, now=NOW)
     log, lane = logged(case)
     end = caught(case.change, seen, Receipt(channel="D1", ts="1.2", revision=1))
     yield blocks.catch_up_message([end] * 30, address="https://lab.slack.com/")
