@@ -152,6 +152,31 @@ async def test_the_log_says_what_an_end_waits_for(rig: Rig) -> None:
     assert "you: quiet hours are over; on its way" in await logged(rig, execution)
 
 
+@pytest.mark.parametrize("code", ["not_listed_anywhere", "invalid_auth"])
+async def test_the_log_says_that_slack_refused(rig: Rig, code: str) -> None:
+    """The message that an end has joined is tried again; once it is there, nothing of that is left."""
+    execution, _ = await slept(rig, HAPPY, HAPPY)
+    await rig.deliver()
+    rig.fault("error", error=code, times=None)
+    await rig.later(times=3)
+    rig.slack.faults.clear()
+    waiting = (await fates(rig, execution))[-1]
+    assert (waiting.kind, waiting.code) == (FateKind.REFUSED, code)
+    assert "refused: " in await logged(rig, execution)
+    (message,) = await morning(rig, times=6)
+    sent = (await fates(rig, execution))[-1]
+    assert (sent.kind, sent.ts) == (FateKind.SENT, message.ts)
+
+
+async def test_a_message_in_doubt_is_not_called_refused(rig: Rig) -> None:
+    """Perhaps it is there."""
+    execution, _ = await slept(rig, HAPPY, HAPPY)
+    await rig.deliver()
+    rig.fault("drop_before", times=None)
+    await rig.later(times=3)
+    assert (await fates(rig, execution))[-1].kind is FateKind.WAITING
+
+
 async def test_a_single_end_is_reported_as_ever(rig: Rig) -> None:
     """By its own lane, with its buttons."""
     (execution,) = await slept(rig, HAPPY)

@@ -23,6 +23,7 @@ from bot.domain.snapshot import Snapshot
 from bot.store.engine.connection import Connection
 from bot.store.engine.wakeup import Wakeup
 from bot.store.keys import Lane
+from bot.store.log.rows import code_field
 from bot.store.rows import EPOCH, milliseconds, subscription_row
 from bot.store.snapshots import first_text
 from bot.store.unreadable import Unreadable, reading
@@ -44,6 +45,8 @@ class Entered:
 
     wait: timedelta | None = None
     """Until the message is due; None where it was posted, or is without this end."""
+    code: str = ""
+    """With `wait`: why Slack has refused the message, if it has."""
     channel: str = ""
     ts: str = ""
     """Empty while there is none."""
@@ -79,7 +82,7 @@ class CatchUps:
             return Entered()
         wait = timedelta(milliseconds=int(more[0]))
         self._deliveries.set(after=wait.total_seconds())
-        return Entered(wait)
+        return Entered(wait, code=str(more[1]))
 
     async def close(self, lane: Lane, token: str) -> Sequence[Caught] | None:
         """The ends of a message that is about to be posted, after which none joins it. None: the claim was lost.
@@ -97,6 +100,11 @@ class CatchUps:
         except Unreadable as error:  # another version wrote it; the end's lane still has it
             error.report(str(lane))
             return () if await self.let_go(lane, token) else None
+
+    async def refused(self, lane: Lane, token: str, code: str) -> None:
+        """Slack does not take a message for now: reports of its ends then say why."""
+        home, why = self._keys.home_of(lane.execution), code_field(code)
+        await self._connection.run("catch_ups/refused", home, str(lane), token, why, patient=True)
 
     async def posted(self, lane: Lane, token: str, *, channel: str, ts: str) -> bool:
         """The message was posted, and its lane is gone; False when the claim was lost."""

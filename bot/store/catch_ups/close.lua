@@ -14,5 +14,5 @@ if #ends < 2 then
   finish(prefix, lane, 'own', keep_ms)
   return {}
 end
-redis.call('HSET', caught_of(prefix, lane), STATE, 'closed')
+if read_state(prefix, lane) ~= 'closed' then redis.call('HSET', caught_of(prefix, lane), STATE, 'closed') end
 return ends

@@ -1,8 +1,9 @@
 -- In front of every script about catch-up messages: the ends that such a message reports.
 
 -- `caught:<execution key>` is a hash: what stands for an end → the end as JSON, empty once the message is done with; and
--- in the field `.state` one of `open|when its first end came, in ms`, `closed` (it is being posted), `posted|channel|ts`,
--- and `own` (each end is reported by its own lane). The lanes keep their ends until they have read that it was posted.
+-- in the field `.state` one of `open|when its first end came, in ms`, `closed` (it is being posted), with `|code` behind it
+-- once Slack has refused it, `posted|channel|ts`, and `own` (each end is reported by its own lane). The lanes keep their
+-- ends until they have read that it was posted.
 local STATE = '.state'
 
 local function caught_of(prefix, lane)

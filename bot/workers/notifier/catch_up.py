@@ -10,6 +10,7 @@ has joined, or its lane reports it. Whatever keeps the message from being posted
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from functools import cache, partial
 
@@ -21,7 +22,7 @@ from bot.blocks import catch_up_message
 from bot.domain.catch_up import Caught, HeldEnd, caught, held_end
 from bot.domain.priority import Priority, priority_of
 from bot.domain.snapshot import Receipt
-from bot.errors import PayloadRejected, Undeliverable, UnknownRefusal
+from bot.errors import OutcomeUnknown, PayloadRejected, SlackError, StoreUnavailable, Undeliverable, UnknownRefusal
 from bot.store.catch_ups import Entered
 from bot.store.outbox import Outbox
 from bot.workers.notifier import reconcile
@@ -73,7 +74,7 @@ class CatchUp:
         item = caught(end.change, snapshot, receipt)
         entered = await self._catch_ups.enter(delivery.claim.lane, item, until=end.until)
         if entered.wait is not None:
-            raise Deferred(entered.wait + POSTED_IN)
+            raise Deferred(entered.wait + POSTED_IN, entered.code)
         return entered if entered.ts else None
 
     async def deliver(self, delivery: Delivery) -> None:
@@ -98,8 +99,18 @@ class CatchUp:
                 await self._post(delivery, ends)
             except (PayloadRejected, UnknownRefusal, Undeliverable) as error:
                 if isinstance(error, UnknownRefusal) and not delivery.is_overdue:  # it may pass
+                    await self._note_refused(delivery, error)
                     raise
                 await self.let_go(delivery, error.code)
+            except SlackError as error:
+                await self._note_refused(delivery, error)
+                raise
+
+    async def _note_refused(self, delivery: Delivery, error: SlackError) -> None:
+        if isinstance(error, OutcomeUnknown):  # perhaps it is there
+            return
+        with suppress(StoreUnavailable):  # the log of its ends says less
+            await self._catch_ups.refused(delivery.claim.lane, delivery.claim.token, error.code)
 
     async def let_go(self, delivery: Delivery, code: str) -> None:
         """Leave each end to its own lane, since the message cannot be posted; `code` says why.
