@@ -210,7 +210,7 @@ class Person:
             if (await self.arena.slack.command(self.id, place, text)).acked:
                 await self._wait_for_answer(asked)
             for said in self._read[before:]:
-                if is_answer(said) and _UNSURE not in said.text:
+                if said.channel == place and is_answer(said) and _UNSURE not in said.text:
                     return said.text
             self.unsure += any(_UNSURE in said.text for said in self._read[asked:])
             await asyncio.sleep(1)
