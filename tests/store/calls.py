@@ -198,6 +198,7 @@ def of_catch_ups(store: Store, claims: dict[str, Claim]) -> dict[str, Call]:
         "catch_ups/enter first": lambda: join(store, "e3", 2),
         "catch_ups/close": lambda: catch_ups.close(two.lane, two.token),
         "catch_ups/close alone": lambda: catch_ups.close(alone.lane, alone.token),
+        "catch_ups/refused": lambda: catch_ups.refused(two.lane, two.token, "restricted_action"),
         "catch_ups/finish": lambda: catch_ups.posted(two.lane, two.token, channel="D1", ts="2.3"),
     }
 

@@ -205,7 +205,7 @@ async def test_a_channel_reads_who_muted_it(store: Store) -> None:
     for again in (FOR_HOURS, UNTIL_IT_ENDS):
         await store.subscribers.mute(LAB, "e1", again, notice=notice)
         claim = await only(store)
-        assert claim.notification.changes[-1].kind is ChangeKind.MUTED
+        assert claim.notification.changes[0].kind is ChangeKind.MUTED
         assert not claim.is_quiet
         revision = claim.notification.snapshot.revision
         receipt = Receipt(channel="C1", ts="1.2", revision=revision, delivered_through=revision)
