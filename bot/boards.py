@@ -38,7 +38,7 @@ from bot.store.unreadable import Unreadable
 EVERY = timedelta(seconds=30)
 """How long at least between two edits of a board."""
 
-LOOK_SECONDS = 10.0
+CHECK_SECONDS = 10.0
 """How long until this copy checks again whether it is its turn."""
 
 _LATEST = datetime.max.replace(tzinfo=UTC)
@@ -176,7 +176,7 @@ class BoardWorker:
             records = await self._boards.all() if await self._boards.begin_round(every=EVERY) else ()
         except StoreUnavailable as error:
             log.warning("boards.store_away", error=str(error))
-            return LOOK_SECONDS
+            return CHECK_SECONDS
         for record in records:
             try:
                 await self._update(record)
@@ -187,7 +187,7 @@ class BoardWorker:
         if records:
             kept = {record.message_id() for record in records}
             self._seen = {message: seen for message, seen in self._seen.items() if message in kept}
-        return LOOK_SECONDS
+        return CHECK_SECONDS
 
     async def _update(self, record: BoardRecord) -> None:
         post = await self._boards.find(record)

@@ -17,8 +17,8 @@ from bot.subscriptions import Subscriptions
 from handlers.home import renew_home
 from handlers.modals import HASH_CONFLICT
 
-LOOK_SECONDS = 2.0
-"""How long until it is looked again which Homes are due."""
+CHECK_SECONDS = 2.0
+"""How long until it is checked again which Homes are due."""
 
 log = structlog.get_logger()
 
@@ -33,7 +33,7 @@ class LiveHomes:
         """Bring up to date what is due; returns the seconds until the next look."""
         for user_id, home in self._workspace.homes.due():
             await self._renew(user_id, home)
-        return LOOK_SECONDS
+        return CHECK_SECONDS
 
     async def _renew(self, user_id: str, home: OpenHome) -> None:
         workspace = self._workspace

@@ -50,10 +50,10 @@ def priority(pending: Sequence[Change], subscriber: Subscriber, *, has_card: boo
 
 def leads_up(pending: Sequence[Change], subscriber: Subscriber, *, has_card: bool) -> bool:
     """Whether the next message of a lane only comes before its most urgent one: the card, or earlier lines."""
-    if not has_card:
+    if not (pending and has_card):
         return bool(pending)
     urgent = priority(pending, subscriber, has_card=True)
-    return all(priority_of(change, subscriber) > urgent for change in batch(pending)) and bool(pending)
+    return all(priority_of(change, subscriber) > urgent for change in batch(pending))
 
 
 def batch(pending: Sequence[Change]) -> tuple[Change, ...]:

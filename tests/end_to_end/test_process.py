@@ -221,15 +221,21 @@ async def test_readiness_names_what_is_wrong_and_comes_back(tmp_path: Path) -> N
         await until_ready(world)
 
 
+async def _run_by_shell(line: str, gcs: GCS, slack: Slack, folder: Path) -> tuple[asyncio.subprocess.Process, int]:
+    """Start the bot by a line of a shell, in which `$0` is Python; returns the process and its health port."""
+    (port,) = free_ports(1)
+    settings = plain_settings(gcs, slack, folder, "socket") | {"HEALTH_PORT": str(port)} | AS_TYPED
+    process = await asyncio.create_subprocess_exec(
+        "sh", "-c", line, sys.executable, cwd=folder, env=os.environ | settings
+    )
+    return process, port
+
+
 @pytest.mark.parametrize("kept", ["", "trap '' HUP; "])
 async def test_a_closed_terminal_stops_the_bot(tmp_path: Path, kept: str) -> None:
     """As SIGTERM does, with its store; under nohup it goes on."""
     async with GCS() as gcs, Slack(scopes=SCOPES) as slack:
-        (port,) = free_ports(1)
-        settings = plain_settings(gcs, slack, tmp_path, "socket") | {"HEALTH_PORT": str(port)} | AS_TYPED
-        process = await asyncio.create_subprocess_exec(
-            "sh", "-c", f'{kept}exec "$0" -m bot run', sys.executable, cwd=tmp_path, env=os.environ | settings
-        )
+        process, port = await _run_by_shell(f'{kept}exec "$0" -m bot run', gcs, slack, tmp_path)
         await _until_ready(process, port)
         process.send_signal(signal.SIGHUP)
         if kept:
@@ -255,11 +261,7 @@ async def test_a_log_without_room_delays_nothing(tmp_path: Path) -> None:
 async def test_closed_standard_streams_end_nothing(tmp_path: Path, closed: str) -> None:
     """A supervisor may close them; a connection that takes such a number must not end the process."""
     async with GCS() as gcs, Slack(scopes=SCOPES) as slack:
-        (port,) = free_ports(1)
-        settings = plain_settings(gcs, slack, tmp_path, "socket") | {"HEALTH_PORT": str(port)} | AS_TYPED
-        process = await asyncio.create_subprocess_exec(
-            "sh", "-c", f'exec "$0" -m bot run {closed}', sys.executable, cwd=tmp_path, env=os.environ | settings
-        )
+        process, port = await _run_by_shell(f'exec "$0" -m bot run {closed}', gcs, slack, tmp_path)
         try:
             await _until_ready(process, port)
         finally:
