@@ -112,7 +112,9 @@ async def _answers(walk: Walk, demo: Demo) -> None:
     await walk.type("/execution subscribe rna", shows=answer("Which one?"))
     await walk.press(answer("Which one"), "Follow", shows=answer("Its card comes as a direct message."))
     await walk.type("/execution list", shows=answer("4 executions"))
-    await walk.type("/execution mute - here 8h", shows=answer("Which one?"))
+    names = await walk.page.locator("#log article:not(.ephemeral) h3").all_inner_texts()
+    digit = min(set("0123456789").intersection(*names))  # of the month, which each name has
+    await walk.type(f"/execution mute {digit} here 8h", shows=answer("Which one?"))
     await walk.press(answer("Which one"), "Mute", shows=answer("No notifications here until"))
     await walk.press(answer("No notifications"), "Unmute", shows=answer("What was waiting comes now."))
     await walk.type("/execution quiet 22:00-07:00", shows=answer("Your quiet hours are 22:00 to 07:00"))
