@@ -82,6 +82,7 @@ class StoreProbe:
             log.error("store.unsafe", problem=_DISPLACED)
         with suppress(StoreUnavailable):  # `/readyz` and the workers say that
             await self._read_server()
+            await self._store.clock.check()
             self._show(await self._store.inspection.backlog())
             await self._read_quota()
         if self.lateness:

@@ -242,7 +242,7 @@ def _judged(snapshot: Snapshot, typical: Typical) -> Snapshot:
 
 def _missing_since(before: Snapshot, now: datetime) -> datetime:
     """When GCS first said that the execution does not exist."""
-    return before.seen_at if before.missing else now
+    return min(before.seen_at, now) if before.missing else now  # clocks are set back
 
 
 def _under_its_action(seen: Execution) -> Execution:

@@ -67,7 +67,7 @@ class SharedSearches:
 
     async def _shared(self, key: tuple[str, str], search: Callable[[], Awaitable[Found]]) -> Found:
         now = self._now()
-        good = [(kept, result) for kept, result in self._results.items() if now - result[0] < GOOD_FOR]
+        good = [(kept, result) for kept, result in self._results.items() if abs(now - result[0]) < GOOD_FOR]
         self._results = dict(good[-MOST_KEPT:])
         if key in self._results:
             return self._results[key][1]

@@ -98,7 +98,7 @@ class _Shared(Generic[T]):
     ) -> Answer[T]:
         """The last answer if it is still good, else that of `read`, perhaps of a call that others wait for."""
         now = self._now()
-        self._answers = {key: answer for key, answer in self._answers.items() if now - answer.at < GOOD_FOR}
+        self._answers = {key: answer for key, answer in self._answers.items() if abs(now - answer.at) < GOOD_FOR}
         known = self._answers.get(execution_id)
         if known is not None and (newer_than is None or known.began >= newer_than):
             return known

@@ -20,6 +20,7 @@ from bot.store.acts import Acts
 from bot.store.boards import Boards
 from bot.store.brake import Brake
 from bot.store.channels import Channels
+from bot.store.clock import StoreClock
 from bot.store.contents import Contents
 from bot.store.engine.connection import Connection
 from bot.store.engine.wakeup import Wakeup
@@ -103,6 +104,7 @@ class Store:
             languages=self.languages,
         )
         self.brake = Brake(self._connection)
+        self.clock = StoreClock(self._connection)
         self.requests = Requests(self._connection)
         self._process = uuid4().hex
 

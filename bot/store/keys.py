@@ -26,6 +26,7 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 | `xb3:{pNN}:caught:<execution key>` | hash | the ends that a catch-up message reports; expires once it is posted |
 | `xb3:{pNN}:act:<execution key>` | string | `token|action|by|began ms|result`: the last act of a person; expires |
 | `xb3:{pNN}:dead` | list | dead letters, JSON, newest first; the newest 100, gone 30 days after the last one |
+| `xb3:{pNN}:clock` | string | the latest moment that the server's clock has shown when a copy checked it, ms |
 | `xb3:{pNN}:probe` | string | nothing; written to see whether the store takes writes, and gone after a ms |
 | `xb3:{quota:<user>}` | zset | a GCS user's calls → when they left, ms |
 | `xb3:{quota:<user>}:lists` | zset | those of them that read lists |
@@ -254,6 +255,12 @@ class Keyspace:
     def boards_of(self, account: str, team_id: str) -> str:
         """The common beginning of the keys of an account's boards, which one slot holds."""
         return f"{self.prefix}:{{boards:{account}/{team_id}}}:"
+
+    @property
+    def passing(self) -> tuple[str, ...]:
+        """Patterns of all keys that mean something for minutes at most: limits, and whose turn it is."""
+        kinds = ("{slack:*", "{quota:*", "asked:*", "{rules:*:scan", "{boards:*:round")
+        return tuple(f"{self.prefix}:{kind}" for kind in kinds)
 
     def brake_of(self, owner: str) -> str:
         """The common beginning of the keys of the brake on endings."""

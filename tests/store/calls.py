@@ -96,6 +96,7 @@ def of_engine_and_schedule(store: Store, polls: dict[str, Due], claims: dict[str
     outcome, history = [change(2, ChangeKind.OUTCOME)], KEYS.history_of(ACCOUNT, "T1")
     end = ("align", "markmark", "e9", '{"id":"e9"}', "1", 60_000)
     return {
+        "engine/clock": lambda: run("engine/clock", KEYS.partition(0), 0, 1),
         "engine/give_back": lambda: run("engine/give_back", home, claims["e1"].token),
         "engine/probe": lambda: run("engine/probe", KEYS.partition(0)),
         "engine/recover": store.recover,

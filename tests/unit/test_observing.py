@@ -206,6 +206,16 @@ def test_extra_polls_do_not_confirm_vanishing_sooner(seconds: list[float]) -> No
         assert verdict.is_expedited
 
 
+def test_vanishing_is_confirmed_though_clocks_go_back() -> None:
+    """The store's clock is set back by an hour in between: it takes 20 s more, and not an hour."""
+    first = observe_missing(watched(), now=NOW)
+    back = NOW - timedelta(hours=1)
+    again = observe_missing(first.snapshot, now=back)
+    assert [change.kind for change in observe_missing(again.snapshot, now=back + CONFIRM_MISSING).changes] == [
+        ChangeKind.VANISHED
+    ]
+
+
 def test_a_404_between_two_answers_is_forgotten() -> None:
     """An execution that GCS shows again was never gone."""
     once = observe_missing(watched(), now=NOW).snapshot

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from bot.errors import GCSMalformed
+from bot.gcs.shared_reads import SharedReads
 from sandbox import story
 from sandbox.gcs import Fault
 from tests.workers.rig import Rig
@@ -43,6 +44,20 @@ async def test_an_answer_is_good_for_a_moment(rig: Rig, monkeypatch: pytest.Monk
     assert calls(rig, execution) == 1
     monkeypatch.setattr("bot.gcs.shared_reads.GOOD_FOR", timedelta(0))
     assert await asked(rig, execution, 1) == {"Running"}
+
+
+async def test_no_answer_is_good_for_an_hour(rig: Rig) -> None:
+    """Not even when this machine's clock was set back by one."""
+    execution, hours = rig.gcs.play(story.happy(2), by_hand=True), [1]
+    reads = SharedReads(
+        rig.client, within=timedelta(seconds=5), now=lambda: datetime.now(UTC) + timedelta(hours=hours[0])
+    )
+    assert (await reads.get(execution)).execution.phase == "Pending"
+    rig.gcs.step(execution)
+    hours[0] = 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bot.gcs.shared_reads.GOOD_FOR", timedelta(minutes=1))
+        assert (await reads.get(execution)).execution.phase == "Running"
 
 
 async def test_a_refresh_is_newer(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

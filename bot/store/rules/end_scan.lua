@@ -4,5 +4,5 @@
 -- Returns 1
 local began = unpack(ARGV)
 local before = tonumber(redis.call('GET', KEYS[1] .. 'through') or '0')
-if tonumber(began) > before then redis.call('SET', KEYS[1] .. 'through', began) end
+if tonumber(began) > before or before > now_ms() then redis.call('SET', KEYS[1] .. 'through', began) end
 return 1

@@ -2,5 +2,6 @@
 -- KEYS: home of its rules
 -- Returns {now in ms; ms: older executions were scanned before; before the first scan that is now; field, row …}
 local now = now_ms()
-local through = tonumber(redis.call('GET', KEYS[1] .. 'through') or now)
+-- One that is yet to come is of a clock that was set back.
+local through = math.min(now, redis.call('GET', KEYS[1] .. 'through') or now)
 return {now, through, redis.call('HGETALL', KEYS[1] .. 'rows')}

@@ -54,8 +54,10 @@ class Rules:
             StoreUnavailable: the store does not answer.
         """
         now, through, rows = await self._connection.run("rules/read", self._home(owner))
-        found = [_readable(str(field), str(row)) for field, row in zip(rows[::2], rows[1::2], strict=True)]
-        ordered = sorted((rule for rule in found if rule is not None), key=lambda rule: (rule.created_at, rule.id))
+        read = [_readable(str(field), str(row)) for field, row in zip(rows[::2], rows[1::2], strict=True)]
+        # A rule that is yet to begin was made before the clock was set back: nothing would be new to it until then.
+        found = [replace(rule, created_at=min(rule.created_at, at(now))) for rule in read if rule is not None]
+        ordered = sorted(found, key=lambda rule: (rule.created_at, rule.id))
         return RulesRead(at(now), at(through), tuple(ordered))
 
     async def of(self, subscriber: Subscriber) -> tuple[Rule, ...]:
