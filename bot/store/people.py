@@ -9,10 +9,12 @@ request deletes the rest, since what is gone already counts for nothing.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import dataclass
 
 from bot.domain.access import NOBODY
+from bot.domain.following import Subscriber
 from bot.errors import StoreUnavailable
 from bot.store.boards import Boards
 from bot.store.catch_ups import CatchUps
@@ -22,6 +24,7 @@ from bot.store.keys import PARTITIONS
 from bot.store.outbox.dead_letters import DeadLetters
 from bot.store.owner import Owner, Ownership
 from bot.store.rules import Rules
+from bot.store.subscriptions.index import Index
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class People:
         self._connection, self._keys, self._ownership = connection, connection.keys, ownership
         self._rules, self._boards, self._catch_ups = rules, boards, catch_ups
         self._contents, self._letters = Contents(connection), DeadLetters(connection)
+        self._index = Index(connection)
 
     async def forget(self, user_id: str, *, owner: Owner | None = None) -> Forgotten:
         """Delete what the store of `owner`, by default this bot's, keeps about a person; twice deletes nothing more.
@@ -70,8 +74,8 @@ class People:
         await self._forget_passed(owner, user_id)
         letters = await self._forget_letters(owner, user_id)
         channels = await self._forget_channels(owner, user_id)
+        await self._forget_index(owner, user_id)
         async with self._connection.guarded() as redis:
-            await redis.delete(self._keys.executions_of(owner.account, owner.team, user_id))
             await redis.delete(self._keys.ends_of(owner.account, owner.team, user_id))
             await redis.delete(self._keys.language_of(owner.team, user_id))
             await redis.hdel(self._keys.quiet_hours_of(owner.team), user_id)
@@ -89,6 +93,11 @@ class People:
             if isinstance(answer, StoreUnavailable):
                 raise answer
         return [(int(deleted), int(owned)) for deleted, owned in answers]
+
+    async def _forget_index(self, owner: Owner, user_id: str) -> None:
+        """Delete the entries of what was followed; what they have followed since then keeps its own."""
+        lanes = await self._index.of(owner.account, Subscriber(team_id=owner.team, id=user_id))
+        await asyncio.gather(*(self._index.remove(lane) for lane, _ in lanes))
 
     async def _forget_passed(self, owner: Owner, user_id: str) -> None:
         """Delete the notes of what their rules were not to follow again: the rules are gone, too."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 from redis import Redis
 
 from bot.domain.access import NOBODY
@@ -12,6 +13,7 @@ from bot.domain.acting import Action
 from bot.domain.change import Change, ChangeKind
 from bot.domain.following import Subscriber, Subscription
 from bot.store import Store
+from bot.store.outbox.dead_letters import DeadLetters
 from bot.store.people import Forgotten
 from tests.servers import ACCOUNT, KEYS
 from tests.store.following import ALICE, LAB, NOW, SOON, change, drained, follow, lanes, settle, snapshot_of
@@ -105,3 +107,18 @@ async def test_the_last_follower_takes_the_execution_along(store: Store, redis: 
     await follow(store, execution_id="e1")
     await store.people.forget("U1")
     assert [key for key in map(str, redis.scan_iter()) if "owner" not in key] == []
+
+
+async def test_what_is_followed_meanwhile_is_listed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes up to a minute, and the person does not wait: nothing that they follow misses from their list."""
+    rows = DeadLetters.rows
+
+    async def follow_first(letters: DeadLetters) -> Any:
+        await follow(store, execution_id="e1")
+        return await rows(letters)
+
+    for execution_id in ("e1", "e2"):
+        await follow(store, execution_id=execution_id)
+    monkeypatch.setattr(DeadLetters, "rows", follow_first)
+    await store.people.forget("U1")
+    assert [subscription.execution_id for subscription, _ in (await store.subscribers.of(ALICE)).items] == ["e1"]
