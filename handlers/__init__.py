@@ -104,7 +104,7 @@ def register(
     for event in ("app_uninstalled", "tokens_revoked"):
         app.event(event)(middleware.guard(event, partial(events.app_gone, workspace=workspace), who=Who.SLACK))
     for event in ("channel_shared", "channel_unshared"):
-        app.event(event)(middleware.guard(event, partial(events.sharing_changed, workspace=workspace), who=Who.SLACK))
+        app.event(event)(middleware.guard(event, bind(events.sharing_changed), who=Who.SLACK))
     for callback_id, listener in ((follow.FOLLOW, follow.open_modal), (follow.FOLLOW_FOUND, follow.open_found)):
         app.shortcut(callback_id)(middleware.guard(callback_id, counted(listener)))
     _submissions(app, middleware, counted)

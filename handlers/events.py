@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import structlog
 
+from bot.domain.following import Subscriber
 from bot.slack.channels import refresh_sharing
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
@@ -32,7 +33,7 @@ async def app_gone(request: Request, *, workspace: Workspace) -> None:
     log.error("handlers.app_gone", reason=workspace.removal.event, team_id=workspace.team_id)
 
 
-async def sharing_changed(request: Request, *, workspace: Workspace) -> None:
+async def sharing_changed(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """Another organisation shares a channel from now on, or no longer: noted for the notifier."""
     event = request.body["event"]
     channel_id = str(event.get("channel") or "")
@@ -47,3 +48,6 @@ async def sharing_changed(request: Request, *, workspace: Workspace) -> None:
     # An event may come late, so only what Slack says now opens a channel.
     shared = await refresh_sharing(workspace, channel_id)
     log.info("handlers.sharing_changed", channel=channel_id, is_shared=shared)
+    record = await workspace.channels.find(workspace.team_id, channel_id)
+    if record is not None and record.is_open:  # what has waited for an approval needs none any more
+        await subscriptions.resume(Subscriber(team_id=workspace.team_id, id=channel_id))

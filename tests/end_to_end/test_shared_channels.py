@@ -44,6 +44,18 @@ async def test_a_channel_shared_later_is_noticed(talk: World, carol: Person, run
     assert len(carol.dm) == 1
 
 
+async def test_what_was_held_comes_once_unshared(talk: World, carol: Person, running: str) -> None:
+    """The other organisation leaves: nobody has to approve anything, and the end comes at once."""
+    await carol.types(f"subscribe {running} here")
+    await carol.card(carol.channel)
+    await talk.slack.share(carol.channel)
+    await eventually(lambda: carol.channel in [line["channel"] for line in talk.bot.logged("handlers.sharing_changed")])
+    talk.gcs.step(running, to="succeeded")
+    await talk.slack.wait_for(lambda: any("shared with another" in each.text for each in carol.dm))
+    await talk.slack.unshare(carol.channel)
+    await talk.slack.wait_for(lambda: "Succeeded" in talk.slack.messages(carol.channel)[-1].text)
+
+
 @pytest.mark.parametrize("is_pending", [False, True])
 async def test_sharing_into_it_needs_the_approval(
     talk: World, carol: Person, running: str, *, is_pending: bool
