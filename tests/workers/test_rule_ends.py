@@ -6,13 +6,18 @@ rules find (`test_finder`) and at which level (`test_rules`). Called by pytest.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import time, timedelta
 
 from bot.domain.following import Level
+from bot.domain.quiet import QuietHours
 from bot.domain.rules import LASTS
+from bot.store.rows import EPOCH
 from sandbox import story
+from tests.servers import let_night_pass
 from tests.workers.rig import Rig
 from tests.workers.rules_rig import RulesRig
+
+WHOLE_DAY = QuietHours(begins=time(0), ends=time(0), zone="UTC")
 
 
 async def test_the_end_of_a_rule_is_said_once(rig: Rig, rules: RulesRig) -> None:
@@ -71,6 +76,41 @@ async def test_a_rule_says_that_it_ends_soon(rig: Rig, rules: RulesRig) -> None:
     await rules.copy().run_once()
     await rig.later()
     assert len(rig.texts(rig.lab)) == 1
+
+
+async def test_quiet_hours_hold_word_of_rules(rig: Rig, rules: RulesRig) -> None:
+    """That one ends soon is said at the hour at which it was made, perhaps at night: it comes in the morning."""
+    await rules.make(rig.alice)
+    (rule,) = await rules.rules(rig.alice)
+    await rig.subscriptions.quiet.choose_hours(rig.who(rig.alice), WHOLE_DAY)
+    await rules.change(rig.alice, expires_at=rule.created_at + timedelta(days=6))
+    await rules.finder.run_once()
+    await rig.deliver()
+    assert rig.texts(rig.alice) == []
+    (wait,) = rig.waits()
+    assert wait > 0
+    let_night_pass(rig.redis)
+    await rig.deliver()
+    assert ["that ends" in text for text in rig.texts(rig.alice)] == [True]
+
+
+async def test_what_quiet_held_is_not_overdue(rig: Rig, rules: RulesRig) -> None:
+    """Slack refuses it once in the morning, hours after it was written: it is tried again."""
+    await rules.make(rig.alice)
+    (rule,) = await rules.rules(rig.alice)
+    await rig.subscriptions.quiet.choose_hours(rig.who(rig.alice), WHOLE_DAY)
+    await rules.change(rig.alice, expires_at=rule.created_at + timedelta(days=6))
+    await rules.finder.run_once()
+    (key,) = rig.redis.scan_iter("*}:subs:*")
+    level, owner, _, *rest = str(rig.redis.hget(str(key), rig.alice)).split("|")
+    evening = (rule.created_at - timedelta(hours=8) - EPOCH) // timedelta(milliseconds=1)
+    rig.redis.hset(str(key), rig.alice, "|".join([level, owner, str(evening), *rest]))
+    let_night_pass(rig.redis)
+    rig.fault("error", error="invalid_blocks", times=2)
+    await rig.deliver()
+    assert rig.redis.keys("*:dead") == []
+    await rig.later()
+    assert len(rig.texts(rig.alice)) == 1
 
 
 async def test_a_rule_ends_by_itself(rig: Rig, rules: RulesRig) -> None:

@@ -192,11 +192,15 @@ class Enlisting:
         return ended
 
     async def announce(self, news: RuleNews, *, reader: Subscriber | None = None) -> bool:
-        """Have a message about a rule delivered, once each time that it is true; False when that was done before."""
+        """Have a message about a rule delivered, once each time that it is true; False when that was done before.
+
+        A person's quiet hours hold it: it may come at any time of the day.
+        """
         rule, reader = news.rule, reader or news.rule.subscriber
         times = rule.times_full if news.kind is RuleNewsKind.FULL else milliseconds(rule.expires_at - EPOCH)
         news_id = f"{rule.id}-{_NEWS_LETTERS[news.kind]}-{times:x}"
         lane = lane_of(self._ownership.owner.account, reader, news_id)
+        hours = await self._hours.find(reader.team_id, reader.id) if reader.is_person else None
         subscription = Subscription(
             execution_id=news_id,
             subscriber=reader,
@@ -204,6 +208,7 @@ class Enlisting:
             owner=rule.owner,
             created_at=EPOCH,  # the script writes the moment
             is_ending=True,
+            hours=hours.at((await self._rules.read()).now) if hours else None,
         )
         shown = Execution(id=news_id, name=" ".join(rule.values)[:60])
         snapshot = Snapshot(execution=shown, revision=1, seen_at=EPOCH, rule_news=news)

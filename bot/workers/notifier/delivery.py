@@ -139,11 +139,14 @@ class Delivery:
             return self.claim.now - pending[-1].at
         if pending:
             return self.claim.now - self.late_since(pending[0])
-        return timedelta(0) if self.receipt else self.claim.now - self.subscription.created_at
+        return timedelta(0) if self.receipt else self.claim.now - self._late_since(self.subscription.created_at)
 
     def late_since(self, change: Change) -> datetime:
         """Since when a change could have been delivered: since it was seen, or since a quiet time was over."""
-        return max(filter(None, (change.at, self.subscription.quiet_ended_at(self.claim.now))))
+        return self._late_since(change.at)
+
+    def _late_since(self, moment: datetime) -> datetime:
+        return max(filter(None, (moment, self.subscription.quiet_ended_at(self.claim.now))))
 
     @property
     def _breaks_quiet(self) -> bool:
