@@ -200,6 +200,23 @@ async def test_quiet_hours_hold_and_end_at_once(rig: Rig) -> None:
     assert len(rig.read(rig.alice)) == 4
 
 
+@pytest.mark.parametrize("name", ["alice", "lab"])
+async def test_an_end_that_waits_may_be_stopped(rig: Rig, name: str) -> None:
+    """Who stops following reads nothing of it afterwards, and a channel who did; a second time there is nothing."""
+    who = getattr(rig, name)
+    execution = await muted(rig, who, HOUR)
+    await rig.step(execution, to="succeeded")
+    await rig.deliver()
+    before = rig.read(who)
+    for was_followed in (True, False):
+        done = await rig.subscriptions.unsubscribe(rig.who(who), execution, by=rig.alice)
+        assert done.was_followed is was_followed
+    await rig.deliver()
+    assert rig.read(who)[len(before) :] == (["notice"] if who == rig.lab else [])
+    assert await silence(rig, who) == []
+    assert rig.left_over() == []
+
+
 async def test_replies_know_quiet_hours(rig: Rig) -> None:
     """What ends in them, a mute or somebody's wish for one, brings nothing before they are over."""
     execution, who = await rig.followed(rig.alice), rig.who(rig.alice)
