@@ -54,6 +54,24 @@ async def test_each_link_leads_to_its_message(rig: Rig, name: str, kind: str, mo
     assert rig.left_over() == []
 
 
+@in_doubt
+@pytest.mark.parametrize("to", ["running 1/2", "failed"])
+@pytest.mark.parametrize("name", ["alice", "lab"])
+async def test_what_a_stop_drops_is_looked_up(rig: Rig, name: str, to: str, kind: str, more: dict[str, Any]) -> None:
+    """Slack may have taken the message all the same: the log says where it is, or that it was not sent."""
+    who = getattr(rig, name)
+    execution = await rig.followed(who, life=story.failing(2))
+    rig.fault(kind, **more)
+    await rig.step(execution, to=to)
+    await rig.deliver()
+    await rig.subscriptions.unsubscribe(rig.who(who), execution, by=rig.alice)
+    await rig.later()
+    ((_, fate),) = await logged(rig, who, execution)
+    assert fate.kind is (FateKind.SENT if "change 2" in rig.read(who) else FateKind.DROPPED)
+    assert await linked(rig, who, execution) == [part for part in rig.read(who) if part == "change 2"]
+    assert rig.left_over() == []
+
+
 async def test_a_refusal_is_shown_with_its_reason(rig: Rig) -> None:
     """Until Slack takes it; then the log has the message. What it refuses for good is given up."""
     execution = await rig.followed(rig.lab)

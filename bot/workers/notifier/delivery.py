@@ -227,6 +227,11 @@ class Delivery:
         is_ended = snapshot.is_vanished or snapshot.execution.is_terminal
         return subscription.is_ending and not subscription.ended_by and is_ended
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether somebody, or the end of a rule, ended the subscription, and what was pending was dropped."""
+        return self.subscription.is_ending and not self.is_over
+
     def mark(self, part: str, last: Change | None = None) -> Mark:
         """The mark of a message that reports this lane up to a change."""
         return Mark(self.lane, part, last.revision, milliseconds(last.at - EPOCH)) if last else Mark(self.lane, part, 0)

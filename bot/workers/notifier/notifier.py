@@ -151,7 +151,7 @@ class Notifier:
         if delivery.claim.notification.snapshot.is_catch_up:
             await self._catch_up.deliver(delivery)
             return
-        if delivery.is_in_doubt and (delivery.pending or delivery.receipt is None):
+        if delivery.is_in_doubt and (delivery.pending or delivery.receipt is None or delivery.is_stopped):
             await reconcile(delivery, self._messenger, self._records)
         if not delivery.is_quiet and await self._is_caught_up(delivery):
             await self._records.leave(delivery)

@@ -62,7 +62,7 @@ async def reconciled(delivery: Delivery, messenger: Messenger) -> tuple[Receipt 
         unreadable(error, channel)
         return None, 0, None
     card = _latest_card(found)
-    through = _delivered_through(delivery.pending, [message.mark for message in found if message.mark.part == "change"])
+    through = _delivered_through(delivery, [message.mark for message in found if message.mark.part == "change"])
     metrics.NOTIFIER_RECONCILED.labels("sent" if found else "not_sent").inc()
     log.info("notifier.reconciled", lane=str(delivery.claim.lane), found=len(found), through=through)
     receipt = delivery.receipt
@@ -91,14 +91,19 @@ def unreadable(error: SlackError, channel: str) -> None:
     metrics.NOTIFIER_RECONCILED.labels("unreadable").inc()
 
 
-def _delivered_through(pending: Sequence[Change], marks: Sequence[Mark]) -> int:
-    """The last revision of `pending` that one of `marks` reports; a mark from before a change is about another one."""
+def _delivered_through(delivery: Delivery, marks: Sequence[Mark]) -> int:
+    """The last pending revision that one of `marks` reports; a mark from before a change is about another one.
+
+    What was in doubt when somebody stopped following is not pending any more, but the log says what became of it.
+    """
 
     def covers(mark: Mark, change: Change) -> bool:
         return mark.delivered_through >= change.revision and mark.at >= milliseconds(change.at - EPOCH)
 
-    found = (change for change in pending if not change.kind.is_notice and any(covers(mark, change) for mark in marks))
-    return max((change.revision for change in found), default=0)
+    pending = [change for change in delivery.pending if not change.kind.is_notice]
+    if delivery.is_stopped and not pending:
+        return max((mark.delivered_through for mark in marks), default=0)
+    return max((each.revision for each in pending if any(covers(mark, each) for mark in marks)), default=0)
 
 
 async def read_back(
@@ -130,7 +135,9 @@ async def _found(delivery: Delivery, messenger: Messenger, channel: str, since: 
     card = delivery.receipt.ts if delivery.receipt else ""
     found = await _thread(delivery, messenger, channel, since, card) if card else []
     subscription = delivery.subscription
-    is_alone = subscription.subscriber.is_person and is_announced(delivery.pending, subscription)
+    # Of what was dropped nobody knows whether it was announced.
+    may_be_alone = delivery.is_stopped or is_announced(delivery.pending, subscription)
+    is_alone = subscription.subscriber.is_person and may_be_alone
     if is_alone or not any(message.ts == card for message in found):  # posted outside the thread; the card may be gone
         found += await read_back(delivery, messenger, channel, since)
         if (newest := _latest_card(found)) > card:
