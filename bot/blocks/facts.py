@@ -63,7 +63,9 @@ def as_of_words(snapshot: Snapshot) -> str:
 
 def retry_line(retry_until: datetime | None) -> str:
     """Until when the bot waits for a retry; empty when it does not."""
-    return "" if retry_until is None else _("Waiting for a retry until {time}").format(time=text.date(retry_until))
+    if retry_until is None:
+        return ""
+    return _("Waiting until {time} for somebody to retry it").format(time=text.date(retry_until))
 
 
 def details_modal(

@@ -43,7 +43,7 @@ _EMPTY = N_(
 _NEEDS, _RUNNING = N_("Needs you ({number})"), N_("Running ({number})")
 _CHANNELS, _RULES = N_("In your channels ({number})"), N_("New executions that you follow ({number})")
 _ENDED, _TODAY = N_("Ended in the last 24 hours ({number})"), N_("Ended today ({number})")
-_WAITING = N_("Waiting for a retry ({number})")
+_WAITING = N_("Waiting for somebody to retry ({number})")
 
 
 class HomePage(Value, frozen=True):
@@ -268,7 +268,7 @@ def _retry(snapshot: Snapshot) -> str:
     """That a retry is waited for, so that it is followed still."""
     if snapshot.retry_until is None:
         return ""
-    return _("Waiting for a retry until {time}").format(time=text.date(snapshot.retry_until))
+    return _("Waiting until {time} for somebody to retry it").format(time=text.date(snapshot.retry_until))
 
 
 def _needs_somebody(snapshot: Snapshot | None, now: datetime) -> bool:

@@ -45,8 +45,14 @@ def to_log(found: Found) -> Message:
 
 
 def to_follow(found: Found, subscriber: Subscriber, *, level: Level | None = None) -> Message:
-    """Executions of which one is to be followed, at `level`."""
-    return _to_pick(found, lambda match: buttons.follow_this(match.execution_id, subscriber, level))
+    """Executions of which one is to be followed, at `level`; one that has succeeded can only be shown."""
+
+    def follow(match: Match) -> Block:
+        if match.phase == Phase.SUCCEEDED:
+            return buttons.show(match.execution_id)
+        return buttons.follow_this(match.execution_id, subscriber, level)
+
+    return _to_pick(found, follow)
 
 
 def to_stop(found: Found, subscriber: Subscriber, *, now: datetime) -> Message:

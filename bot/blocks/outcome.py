@@ -162,5 +162,5 @@ def _rest(change: Change, execution: Execution) -> str:
     """Whether a retry is waited for, and the workflow: where there is no failure to explain."""
     retry = ""
     if change.retry_until is not None:
-        retry = _("Waiting for a retry until {time}").format(time=text.date(change.retry_until))
+        retry = _("Waiting until {time} for somebody to retry it").format(time=text.date(change.retry_until))
     return " · ".join(filter(None, (retry, text.escape(execution.workflow_name))))

@@ -161,7 +161,7 @@ def hours_reply(hours: QuietHours | None, now: datetime, *, is_new: bool) -> Mes
     example = "`/execution quiet 22:00-07:00`"
     if hours is None:
         if is_new:
-            line, hint = _("You have no quiet hours now. What was waiting comes now."), ""
+            line, hint = _("You have no quiet hours now. What was waiting comes now, unless it is muted."), ""
         else:
             line, hint = _("You have no quiet hours."), _("To have some: {line}.").format(line=example)
         return message([section(f"🔔 {line}"), context(hint)], line, hint)

@@ -219,7 +219,7 @@ def test_an_ended_card_says_so() -> None:
 
 def test_the_card_shows_the_retry_period() -> None:
     """While the bot watches for a retry, the card says until when."""
-    assert "Waiting for a retry until <!date^1534748001" in shown(card(snapshot(FAILED, retry_until=NOW)).blocks)
+    assert "Waiting until <!date^1534748001" in shown(card(snapshot(FAILED, retry_until=NOW)).blocks)
 
 
 def test_details_have_what_left_the_card() -> None:

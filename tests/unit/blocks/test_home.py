@@ -102,10 +102,11 @@ def test_today_is_the_readers_day() -> None:
     old = execution(id="e-old", phase="Cancelled", updated_at=NOW - timedelta(hours=30))
     new = execution(id="e-new", phase="Cancelled", updated_at=NOW - timedelta(hours=1))
     home = Home(followed(snapshot(old), snapshot(new)))
-    assert titles(home_tab(home, now=NOW)) == ["Waiting for a retry (1)", "Ended in the last 24 hours (1)"]
+    waiting = "Waiting for somebody to retry ({})"
+    assert titles(home_tab(home, now=NOW)) == [waiting.format(1), "Ended in the last 24 hours (1)"]
     since = day_began(NOW, "Asia/Shanghai")
-    assert titles(home_tab(home._replace(since=since), now=NOW)) == ["Waiting for a retry (1)", "Ended today (1)"]
-    assert titles(home_tab(home._replace(since=NOW), now=NOW)) == ["Waiting for a retry (2)"]
+    assert titles(home_tab(home._replace(since=since), now=NOW)) == [waiting.format(1), "Ended today (1)"]
+    assert titles(home_tab(home._replace(since=NOW), now=NOW)) == [waiting.format(2)]
 
 
 @pytest.mark.parametrize("language", Language)

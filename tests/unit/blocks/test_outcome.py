@@ -119,7 +119,7 @@ def test_what_can_be_done_at_an_end(
 def test_a_retry_is_waited_for() -> None:
     """The message says until when."""
     message = outcome(ended("Cancelled"), retry_until=NOW + timedelta(hours=20))
-    assert "Waiting for a retry until <!date^1534820001" in shown(message.blocks)
+    assert "Waiting until <!date^1534820001" in shown(message.blocks)
 
 
 def many(number: int, **fields: Any) -> Execution:

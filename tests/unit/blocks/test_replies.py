@@ -7,9 +7,11 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from bot.blocks import Message, replies
+from bot.blocks import Message, matches, replies
 from bot.blocks.replies import Twice
+from bot.domain.execution import Phase
 from bot.domain.following import Level
+from bot.domain.search import Found, Match
 from tests.unit.blocks.world import FAILED_STEP, ID, NOW, buttons_of, execution, shown, snapshot, subscription
 
 NAME = "gcs-exec-3-08-20-144951"
@@ -90,6 +92,17 @@ def test_a_succeeded_execution_is_not_followed() -> None:
     expected = "(12 of 12 steps in 7 min 1 s). There is nothing left to follow."
     assert replies.nothing_to_follow(done).text.startswith("Succeeded: ")
     assert expected in both(replies.nothing_to_follow(done))
+
+
+def test_only_what_may_go_on_is_offered() -> None:
+    """In a list to follow from, a run that has succeeded can be shown."""
+    found = Found(tuple(Match(phase.value, phase=phase) for phase in (Phase.RUNNING, Phase.FAILED, Phase.SUCCEEDED)))
+    listed = matches.to_follow(found, ME.subscriber)
+    assert [each["accessory"]["text"]["text"] for each in listed.blocks if "accessory" in each] == [
+        "Follow",
+        "Follow",
+        "Show",
+    ]
 
 
 def test_the_list_has_one_entry_each() -> None:
