@@ -199,7 +199,10 @@ class BoardWorker:
 
     async def _begin(self, record: BoardRecord) -> None:
         """Post a message that a copy of the bot did not get to post; or end a board that the notifier gave up."""
-        if not await self._boards.post(record, await self._maker.drawn(record.subscriber, record.workflow)):
+        board = await self._maker.drawn(record.subscriber, record.workflow)
+        if await self._boards.post(record, board):
+            return
+        if await self._boards.find(record) is None:  # otherwise somebody else has posted it since this was read
             await self._maker.end(record)
             _audit("board.ended", record, why="undeliverable")
 

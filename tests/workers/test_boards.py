@@ -6,6 +6,8 @@ import asyncio
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -43,6 +45,13 @@ class Board:
         """Alice asks for a board in the channel."""
         requests = BoardRequests(self.maker, self.rig.store.rules)
         return await requests.make(self.rig.who(self.rig.lab), workflow, owner=self.rig.alice)
+
+    async def begin(self) -> None:
+        """Alice asks for a board, and the copy of the bot that takes it is killed before it asks for the message."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(self.rig.store.boards, "post", AsyncMock(side_effect=asyncio.CancelledError))
+            with pytest.raises(asyncio.CancelledError):
+                await self.make()
 
     async def stop(self) -> bool:
         """Alice ends it."""
@@ -255,19 +264,28 @@ async def test_a_lost_answer_posts_nothing_twice(rig: Rig, board: Board) -> None
     assert ["newer message" in text for text in board.posts()] == [True, False]
 
 
-async def test_a_kill_before_the_lane_loses_nothing(rig: Rig, board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_kill_before_the_lane_loses_nothing(board: Board) -> None:
     """The record is written, its message is not asked for yet: the next round does it."""
-
-    async def killed(*_: object, **__: object) -> bool:
-        raise asyncio.CancelledError
-
-    with monkeypatch.context() as patch:
-        patch.setattr(rig.store.boards, "post", killed)
-        with pytest.raises(asyncio.CancelledError):
-            await board.make()
+    await board.begin()
     await board.round()
     await board.round()
     assert len(board.posts()) == 1
+
+
+async def test_two_that_post_at_once_end_nothing(rig: Rig, board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A round finds the record of a board whose message a listener, or another copy, asks for at the same time."""
+    await board.begin()
+    post = rig.store.boards.post
+
+    async def second(*arguments: Any) -> bool:
+        assert await post(*arguments)
+        return await post(*arguments)
+
+    monkeypatch.setattr(rig.store.boards, "post", second)
+    await board.round()
+    await board.round()
+    assert len(board.posts()) == 1
+    assert len(await rig.store.boards.all()) == 1
 
 
 async def test_stopping_leaves_a_line_and_nothing_else(rig: Rig, board: Board) -> None:
