@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
@@ -12,6 +14,7 @@ from structlog.testing import capture_logs
 from bot.domain.change import ChangeKind
 from bot.domain.execution import Execution
 from bot.domain.following import Level
+from bot.domain.search import Match
 from bot.domain.snapshot import Snapshot
 from bot.metrics import STORE_UNREADABLE
 from bot.store import Store
@@ -20,7 +23,7 @@ from bot.store.outbox import LEASE
 from bot.store.rows import DICTIONARY, RAW_DEFLATE
 from bot.store.unreadable import ASIDE
 from tests.servers import ACCOUNT, KEYS, expire_claims, let_polls_come, let_time_pass
-from tests.store.following import ALICE, LAB, LATER, change, deliver, drained, due, follow, lanes, snapshot_of
+from tests.store.following import ALICE, LAB, LATER, change, deliver, drained, due, follow, lanes, rule_of, snapshot_of
 
 RUBBISH = "rubbish from another version"
 ROWS = ("snap", "subs", "receipts", "changes")
@@ -153,6 +156,17 @@ async def test_an_unreadable_execution_is_set_aside(store: Store, redis: Redis, 
     assert await due(store) == []
     let_polls_come(redis)
     assert "gcs1/T1/e1" in [item.execution for item in await due(store)]
+
+
+async def test_a_rule_leaves_an_unreadable_execution(store: Store, redis: Redis) -> None:
+    """What its subscriber has missed cannot be read; a later scan tries again."""
+    await follow(store, execution_id="bad")
+    damage(redis, "snap")
+    rule = rule_of(LAB)
+    await store.rules.put(rule, level=None)
+    match, now = Match("bad", created_at=datetime.now(UTC)), datetime.now(UTC)
+    async with asyncio.timeout(60):
+        assert await store.enlisting.enlist({LAB: [rule]}, match, now=now, floor=now - LATER) == {}
 
 
 async def test_a_list_names_what_is_unreadable(store: Store, redis: Redis) -> None:

@@ -43,6 +43,9 @@ CARD_WAIT = timedelta(seconds=15)
 PASSED_KEPT = timedelta(hours=1)
 """How much longer than lists reach back it is remembered what was followed: copies of the bot differ a bit."""
 
+TRIES = 5
+"""How often it is tried with the snapshot that others have just written."""
+
 NEWS_KEPT = timedelta(days=14)
 """How long a message about a rule is remembered, so that it is not sent again."""
 
@@ -89,7 +92,8 @@ class Enlisting:
 
         These rules have taken a place for it: that is where it is found among what the subscriber follows.
         Nothing is reported from the list that shows it: its first poll comes at once. Executions that are older than
-        `floor` were scanned before. All are of one workspace.
+        `floor` were scanned before. All are of one workspace. Who is missing in the result does not follow it yet: its
+        snapshot cannot be read, or is written all the time.
 
         Raises:
             StoreUnavailable: the store does not answer; repeat it.
@@ -118,7 +122,10 @@ class Enlisting:
     ) -> tuple[dict[Subscriber, Enlisted], StoreUnavailable | None]:
         """Run the script for all, in one round trip; what was done, and why not all of it was."""
         done: dict[Subscriber, Enlisted] = {}
-        while left := [each for each in lanes if each not in done]:
+        for _ in range(TRIES):
+            left = [each for each in lanes if each not in done]
+            if not left:
+                break
             known = await self._subscribers.snapshot(left[0].team_id, match.execution_id)
             about, home = _about(match, known, **when), self._connection.keys.home_of(lanes[left[0]].execution)
             answers = await self._connection.run_many(
