@@ -140,16 +140,24 @@ class SocketMode:
             if pause:
                 log.warning("inbound.reconnect_paused", reason=self._reconnects.reason, seconds=round(pause, 1))
                 await asyncio.sleep(pause)
-            link = await self._opened()
-            if link is None:
-                continue
-            replaced, self._link = self._link, link
-            if replaced is not None:
-                self._in_background(self._retire(replaced))
-            await self._watched(link)
-            if link.reason in REFUSALS or not await link.is_connected():
-                self._link = None
-                self._in_background(self._close(link))
+            try:
+                await self._connect()
+            except Exception:  # a bug, of ours or the SDK's, must not leave people without a connection
+                log.exception("inbound.connection_failed")
+                self._reconnects.away("internal_error")
+
+    async def _connect(self) -> None:
+        """Open a connection, use it in place of the present one, and return when it has ended."""
+        link = await self._opened()
+        if link is None:
+            return
+        replaced, self._link = self._link, link
+        if replaced is not None:
+            self._in_background(self._retire(replaced))
+        await self._watched(link)
+        if link.reason in REFUSALS or not await link.is_connected():
+            self._link = None
+            self._in_background(self._close(link))
 
     async def _opened(self) -> _Link | None:
         """A new connection; None if none could be opened, which is noted."""

@@ -214,6 +214,21 @@ async def test_an_address_that_is_refused_is_named(monkeypatch: pytest.MonkeyPat
         assert 1 <= len(world.slack.calls) <= 4
 
 
+async def test_a_bug_ends_no_supervision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is logged, and the next attempt connects."""
+    bugs, ask = iter([ZeroDivisionError]), SlackClient.socket_url
+
+    async def failing(slack: SlackClient, app_token: str) -> str:
+        for bug in bugs:
+            raise bug
+        return await ask(slack, app_token)
+
+    monkeypatch.setattr(SlackClient, "socket_url", failing)
+    async with made() as world:
+        assert await world.says("after it")
+        assert await world.inbound.problem() is None
+
+
 @pytest.mark.parametrize(
     "payload", [{"type": "block_actions", "actions": []}, {"command": ["/execution"]}, {"type": {}}]
 )
