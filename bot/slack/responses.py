@@ -56,11 +56,7 @@ async def respond(
     kind = "in_channel" if is_public else "ephemeral"
     reply = _Reply(client, url, {"response_type": kind, "replace_original": replace, "delete_original": False})
     try:
-        await reply.send({"text": message.text, "blocks": list(message.blocks)})
-    except PayloadRejected as error:
-        log.error("slack.response_rejected", error=str(error))  # noqa: TRY400  # Slack's code says everything
-        SLACK_RESPONSES.labels("plain").inc()
-        await reply.send({"text": message.text})
+        result = await _sent(reply, message)
     except Undeliverable as error:
         note_lost(error.code.removesuffix("_url"), error.code)
         if is_public:  # the person can still read that nobody got it
@@ -70,13 +66,24 @@ async def respond(
         if is_public:
             raise
     else:
-        SLACK_RESPONSES.labels("sent").inc()
+        SLACK_RESPONSES.labels(result).inc()
 
 
 def note_lost(result: str, why: str) -> None:
     """Note that a person does not get a reply; `result` is a label of the metric."""
     SLACK_RESPONSES.labels(result).inc()
     log.warning("slack.response_lost", why=why)
+
+
+async def _sent(reply: _Reply, message: Message) -> str:
+    """Send a message, or its text alone where Slack refuses the blocks; a label of the metric."""
+    try:
+        await reply.send({"text": message.text, "blocks": list(message.blocks)})
+    except PayloadRejected as error:
+        log.error("slack.response_rejected", error=str(error))  # noqa: TRY400  # Slack's code says everything
+        await reply.send({"text": message.text})
+        return "plain"
+    return "sent"
 
 
 @dataclass(frozen=True, slots=True)

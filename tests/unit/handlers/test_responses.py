@@ -61,6 +61,15 @@ async def test_refused_blocks_are_followed_by_text(world: World) -> None:
     assert second["text"] == first["text"]
 
 
+async def test_text_that_is_refused_too_is_logged(world: World) -> None:
+    """Nothing else would reach the person; the listener does not crash."""
+    world.slack.answer_results = [(400, "invalid_blocks"), (400, "")]
+    with capture_logs() as logs:
+        await world.command(ID)
+    assert [line["why"] for line in logs if line["event"] == "slack.response_lost"] == ["http_400"]
+    assert len(world.slack.answers) == 2
+
+
 async def test_an_expired_answer_is_only_logged(world: World) -> None:
     """After half an hour Slack takes no more answers; the listener does not crash."""
     world.slack.answer_results = [(404, '{"ok":false,"error":"expired_url"}')]
