@@ -133,6 +133,10 @@ class WorkerPool(Generic[Item]):
             log.warning("pool.store_away", pool=self._name, error=str(error))
             await asyncio.sleep(STORE_AWAY_SECONDS)
             return 0.0
+        except Exception:
+            log.exception("pool.claim_failed", pool=self._name)
+            await asyncio.sleep(STORE_AWAY_SECONDS)
+            return 0.0
         for item in items:
             task = asyncio.create_task(self._do_safely(item))
             self._busy.add(task)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from time import monotonic
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot.domain import cadence
 from bot.store.engine.connection import Ready
@@ -141,6 +142,24 @@ async def test_items_nobody_may_claim_cause_no_busy_loop() -> None:
     async with work.running():
         await asyncio.sleep(3 * BLOCKED_SECONDS)
     assert len(work.asked) <= 5
+
+
+async def test_a_bug_in_a_claim_ends_no_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is logged; the next claim comes after a pause."""
+    monkeypatch.setattr(pool, "STORE_AWAY_SECONDS", 0.01)
+    work = Work(DUE)
+    bugs, claim = iter([ZeroDivisionError]), work.claim
+
+    async def failing(_number: int, _limit: int) -> list[int]:
+        for bug in bugs:
+            raise bug
+        return await claim(_number, _limit)
+
+    work.claim = failing  # type: ignore[method-assign]
+    with capture_logs() as logs:
+        async with work.running():
+            await work.is_done()
+    assert [line["event"] for line in logs] == ["pool.claim_failed"]
 
 
 def test_a_condition_outlasts_the_longest_interval() -> None:
