@@ -279,17 +279,35 @@ async def test_a_scan_that_fails_is_repeated(rig: Rig, rules: RulesRig) -> None:
     assert set(await rules.followed(rig.alice)) == {execution}
 
 
+async def failed_scan(rules: RulesRig) -> None:
+    """A scan for which GCS shows nothing; then let five minutes pass."""
+    rules.rig.gcs.faults.add(Fault(kind="status", status=503, times=1))
+    with pytest.raises(GCSError) as raised:
+        await rules.scan()
+    rules.finder._failed(raised.value)
+    rules.now += finder.FAILING_SECONDS
+
+
 async def test_a_list_that_stays_away_is_a_problem(rig: Rig, rules: RulesRig) -> None:
     """After five minutes `/readyz` says so, until a scan succeeds; what came meanwhile is found."""
     await rules.make(rig.alice)
-    rig.gcs.faults.add(Fault(kind="status", status=503, times=2))
     for _ in range(2):
-        with pytest.raises(GCSError) as raised:
-            await rules.scan()
-        rules.finder._failed(raised.value)
-        rules.now += finder.FAILING_SECONDS
+        await failed_scan(rules)
     assert "rules find no new ones" in (rules.finder.problem or "")
     execution = rig.gcs.play(story.happy(3), by_hand=True)
     await rules.scan()
     assert rules.finder.problem is None
     assert set(await rules.followed(rig.alice)) == {execution}
+
+
+async def test_without_rules_no_list_is_a_problem(rig: Rig, rules: RulesRig) -> None:
+    """Nobody misses it; a rule that is made later gives GCS the same five minutes."""
+    await rules.make(rig.alice)
+    for _ in range(2):
+        await failed_scan(rules)
+    await rules.ended(rig.alice)
+    await rules.finder.run_once()
+    assert rules.finder.problem is None
+    await rules.make(rig.alice)
+    await failed_scan(rules)
+    assert rules.finder.problem is None

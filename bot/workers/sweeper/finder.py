@@ -139,6 +139,7 @@ class Finder:
             await self._keep_up(rule, read.now)
         if not self._book.rules:
             self._waiting, self._done = {}, {}
+            self._succeeded()
             return
         floor = max(read.through - MARGIN, read.now - LONGEST_BACK)
         self._done = {key: created for key, created in self._done.items() if created >= floor}
@@ -159,6 +160,11 @@ class Finder:
         if self._clock() >= self._failing_since + FAILING_SECONDS:
             why = f"GCS does not show the list of executions ({error.words}), so rules find no new ones"
             self._condition.set(why, next_try=SCAN_EVERY)
+
+    def _succeeded(self) -> None:
+        """A scan was done, or none is needed."""
+        self._failing_since = None
+        self._condition.clear()
 
     async def _pause(self, stop: asyncio.Event) -> None:
         stopping = asyncio.create_task(stop.wait())
@@ -182,8 +188,7 @@ class Finder:
         if scan.is_cut_off:
             log.warning("finder.scan_cut_off", pages=scan.pages)
         await self._rules.end_scan(read.now)
-        self._failing_since = None
-        self._condition.clear()
+        self._succeeded()
 
     async def _page(self, offset: int, limit: int) -> Page:
         """One page, as soon as the quota has a call.
