@@ -3,4 +3,4 @@
 from bot.store.outbox.dead_letters import DeadLetter
 from bot.store.outbox.outbox import IN_FLIGHT, LEASE, RECENT, Claim, Outbox
 
-__all__ = ["IN_FLIGHT", "LEASE", "LETTERS_LIVE", "RECENT", "Claim", "DeadLetter", "Outbox"]
+__all__ = ["IN_FLIGHT", "LEASE", "RECENT", "Claim", "DeadLetter", "Outbox"]
