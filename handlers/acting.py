@@ -10,13 +10,12 @@ from __future__ import annotations
 from bot.acting import Acting
 from bot.blocks import acted_modal, loading_action, question_modal
 from bot.blocks.buttons import parse_asking, parse_question
-from bot.blocks.message import Block
 from bot.blocks.sentences import sentence
 from bot.domain.acting import Action
 from bot.errors import InputProblem, InvalidInput
-from bot.slack.calls import NO_PATIENCE, call
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
+from handlers.modals import open_modal, show
 from handlers.request import Request
 
 
@@ -31,7 +30,7 @@ async def ask_action(request: Request, *, acting: Acting, subscriptions: Subscri
     await _wait(request, workspace, action)
     await request.check_operator()
     current = await acting.current(workspace.team_id, execution_id)
-    await _show(request, workspace, question_modal(action, current.snapshot, current.act, now=workspace.now()))
+    await show(request, workspace, question_modal(action, current.snapshot, current.act, now=workspace.now()))
 
 
 async def do_action(request: Request, *, acting: Acting, subscriptions: Subscriptions, workspace: Workspace) -> None:
@@ -52,22 +51,12 @@ async def do_action(request: Request, *, acting: Acting, subscriptions: Subscrip
     else:
         refusal = sentence(acted.refusal) if acted.refusal else ""
         view = acted_modal(action, acted.result, current.snapshot, refusal=refusal)
-    await _show(request, workspace, view)
+    await show(request, workspace, view)
 
 
 async def _wait(request: Request, workspace: Workspace, action: Action) -> None:
     """Show that something is under way: in the modal that was pressed in, or in a new one."""
     if request.view_id:
-        await _show(request, workspace, loading_action(action))
-        return
-    trigger_id = request.trigger_id
-    request.view_id = await call(
-        workspace,
-        "views.open",
-        lambda: workspace.slack.open_view(trigger_id, loading_action(action)),
-        patience=NO_PATIENCE,
-    )
-
-
-async def _show(request: Request, workspace: Workspace, view: Block) -> None:
-    await call(workspace, "views.update", lambda: workspace.slack.update_view(request.view_id, view))
+        await show(request, workspace, loading_action(action))
+    else:
+        await open_modal(request, workspace, loading_action(action))

@@ -22,20 +22,19 @@ from bot.blocks import (
 from bot.blocks.buttons import ActionValue, parse_action_value, parse_span
 from bot.blocks.facts import TITLE as DETAILS_TITLE
 from bot.blocks.language import _
-from bot.blocks.message import Block
 from bot.blocks.sentences import UNSAFE_DECIDED
 from bot.blocks.step_list import TITLE as STEPS_TITLE
 from bot.domain.access import NOBODY_ELSE
 from bot.domain.acting import offered
 from bot.domain.following import Level, Subscriber
 from bot.errors import InputProblem, InvalidInput
-from bot.slack.calls import NO_PATIENCE, call
 from bot.slack.channels import check_channel, check_may_decide, check_may_see, readers
 from bot.slack.responses import respond
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
 from handlers.home import publish_again
 from handlers.log import channel_of
+from handlers.modals import open_modal, show
 from handlers.replies import (
     board_ended_reply,
     muted_reply,
@@ -97,29 +96,29 @@ async def end_board(request: Request, *, subscriptions: Subscriptions, workspace
 async def show_steps(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """`Steps`: the modal opens at once, because the trigger lives three seconds, and fills when GCS has answered."""
     asker, execution_id = request.asker, _execution_id(request)
-    await _open(request, workspace, loading_modal(STEPS_TITLE))
+    await open_modal(request, workspace, loading_modal(STEPS_TITLE))
     summary = await subscriptions.summary(workspace.team_id, execution_id, asker.id)
     view = steps_modal(summary.snapshot, execution_id=execution_id)
-    await call(workspace, "views.update", lambda: workspace.slack.update_view(request.view_id, view))
+    await show(request, workspace, view)
 
 
 async def show_details(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """`Details`: all that is known about the execution, in a modal."""
     asker, execution_id = request.asker, _execution_id(request)
-    await _open(request, workspace, loading_modal(DETAILS_TITLE))
+    await open_modal(request, workspace, loading_modal(DETAILS_TITLE))
     summary, is_operator = await gather(
         subscriptions.summary(workspace.team_id, execution_id, asker.id), request.is_operator()
     )
     offer = offered(summary.snapshot, is_operator=is_operator)
     view = details_modal(summary.snapshot, now=workspace.now(), offer=offer, channel=channel_of(request))
-    await call(workspace, "views.update", lambda: workspace.slack.update_view(request.view_id, view))
+    await show(request, workspace, view)
 
 
 async def show_levels(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """`Notifications …`: the levels of the subscription whose card was pressed on, in a modal."""
     subscriber, execution_id = await _bound_to(request, workspace)
     subscription, snapshot = await subscriptions.following(subscriber, execution_id)
-    await _open(request, workspace, levels_modal(subscription, snapshot, now=workspace.now()))
+    await open_modal(request, workspace, levels_modal(subscription, snapshot, now=workspace.now()))
 
 
 async def mute_execution(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
@@ -171,7 +170,7 @@ async def share_execution(request: Request, *, subscriptions: Subscriptions, wor
     """
     value = _value(request)
     if request.is_direct or value.subscriber_id:
-        await _open(request, workspace, share_modal(value.execution_id))
+        await open_modal(request, workspace, share_modal(value.execution_id))
         return
     await share_with_channel(request, value.execution_id, subscriptions, workspace)
 
@@ -218,14 +217,6 @@ async def delete_my_data(request: Request, *, subscriptions: Subscriptions, work
     workspace.homes.close(asker.id)
     reply = replies.forgotten(done.subscriptions, done.owned, done.letters, done.channels)
     await respond(workspace.slack, request.response_url, reply, replace=True)
-
-
-async def _open(request: Request, workspace: Workspace, view: Block) -> None:
-    """Open a modal, in which errors are shown from then on."""
-    trigger_id = request.trigger_id
-    request.view_id = await call(
-        workspace, "views.open", lambda: workspace.slack.open_view(trigger_id, view), patience=NO_PATIENCE
-    )
 
 
 async def _bound_to(request: Request, workspace: Workspace) -> tuple[Subscriber, str]:

@@ -14,11 +14,11 @@ from bot.blocks.buttons import parse_action_value
 from bot.domain.fates import LaneState, Log
 from bot.domain.following import Subscriber
 from bot.errors import InvalidInput, SlackError
-from bot.slack.calls import call
 from bot.slack.channels import check_may_see
 from bot.slack.responses import respond
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
+from handlers.modals import show
 from handlers.request import Request
 
 
@@ -46,7 +46,7 @@ async def show_log(request: Request, *, subscriptions: Subscriptions, workspace:
     channel = None if named.is_person or not named.id else named
     log, lanes = await _read(request, value.execution_id, channel, subscriptions, workspace)
     view = log_modal(log, lanes, value.execution_id, address=workspace.identity.address)
-    await call(workspace, "views.update", lambda: workspace.slack.update_view(request.view_id, view))
+    await show(request, workspace, view)
 
 
 async def _read(

@@ -15,7 +15,6 @@ from bot.blocks.message import Block
 from bot.domain.following import Level, Subscriber, Subscription
 from bot.domain.snapshot import Snapshot
 from bot.errors import InputProblem, InvalidInput
-from bot.slack.calls import call
 from bot.slack.channels import check_may_see, check_membership
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
@@ -31,7 +30,7 @@ async def show_page(request: Request, *, subscriptions: Subscriptions, workspace
     is_refresh = request.body["actions"][0].get("action_id") == REFRESH_STEPS
     summary = await subscriptions.summary(workspace.team_id, execution_id, asker.id, is_refresh=is_refresh)
     view = steps_modal(summary.snapshot, page=_page(request), execution_id=execution_id)
-    await call(workspace, "views.update", lambda: workspace.slack.update_view(request.view_id, view))
+    await show(request, workspace, view)
 
 
 async def choose_level(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
@@ -72,8 +71,7 @@ async def choose_mute(request: Request, *, subscriptions: Subscriptions, workspa
 async def _show_levels(
     request: Request, subscription: Subscription, snapshot: Snapshot | None, workspace: Workspace
 ) -> None:
-    view = levels_modal(subscription, snapshot, now=workspace.now())
-    await call(workspace, "views.update", lambda: workspace.slack.update_view(request.view_id, view))
+    await show(request, workspace, levels_modal(subscription, snapshot, now=workspace.now()))
 
 
 def sharing(request: Request) -> Block:
