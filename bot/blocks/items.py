@@ -48,7 +48,7 @@ def item_line(subscription: Subscription, snapshot: Snapshot | None, now: dateti
     return f"{label}\n{' · '.join(filter(None, known))}"
 
 
-def unreadable_line(execution_ids: Sequence[str], command: str = "/execution") -> str:
+def unreadable_line(execution_ids: Sequence[str]) -> str:
     """Executions about which the store holds something that cannot be read; empty for none."""
     if not execution_ids:
         return ""
@@ -60,4 +60,4 @@ def unreadable_line(execution_ids: Sequence[str], command: str = "/execution") -
         "⚠️ I cannot read what I have stored about {names}: another version of me may have written it. "
         "{command} and the id still shows it."
     )
-    return shape.format(names=named, command=f"`{command}`")
+    return shape.format(names=named, command="`/execution`")

@@ -223,17 +223,16 @@ def subscription_list(
     *,
     now: datetime,
     unreadable: Sequence[str] = (),
-    command: str = "/execution",
     most: int = LIST_SHOWN,
     is_person: bool = False,
 ) -> Message:
     """What the person or the channel follows; the first `most`."""
-    problem = unreadable_line(unreadable, command)
+    problem = unreadable_line(unreadable)
     if not items and problem:
         return message([section(problem)], problem)
     if not items:
         line = _("You follow no executions.") if is_person else _("No executions are followed here.")
-        hint = _("Type {command} and a name or an id to follow one.").format(command=f"`{command} subscribe`")
+        hint = _("Type {command} and a name or an id to follow one.").format(command="`/execution subscribe`")
         return message([section(line, hint)], line, hint)
     title = text.plural("{number} execution", "{number} executions", len(items))
     hidden = len(items) - most
@@ -243,15 +242,15 @@ def subscription_list(
     return message([section(f"*{title}*"), *sections, context(more), section(problem)], title, *lines, more, problem)
 
 
-def help_text(language: Language | None = None, command: str = "/execution") -> Message:
+def help_text(language: Language | None = None) -> Message:
     """The commands and levels, and the language that the person has chosen; None for that of their Slack."""
     which, name = (text.escape(f"<{_(word)}>") for word in (NAME_OR_ID, NAME))
-    lines = [f"`{command} {usage.format(which=which, name=name)}` {_(what)}" for usage, what in _USAGE]
+    lines = [f"`/execution {usage.format(which=which, name=name)}` {_(what)}" for usage, what in _USAGE]
     shape = _("{level} ({meaning})")
     levels = text.series(shape.format(level=f"`{level.value}`", meaning=level_words(level)) for level in Level)
     more = _("Notification levels: {levels}. `here` means this channel instead of you.").format(levels=levels)
     example = _("For example, {line} notifies this channel when an execution with germline in its name ends.").format(
-        line=f"`{command} {HELP_EXAMPLE}`"
+        line=f"`/execution {HELP_EXAMPLE}`"
     )
     title = _("Follow workflow executions")
     read = section(_("Your language"), accessory=buttons.language(language))

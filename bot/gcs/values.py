@@ -40,6 +40,9 @@ EXACT = 2**53
 MAX_PAIRS = 100
 """At most this many labels, kinds of resource or parts of a text are read; a card shows a few."""
 
+LONGEST = 2_000
+"""How many characters of a text in one language are kept."""
+
 Scalars = dict[str, str | int | float]
 
 
@@ -98,7 +101,7 @@ def safe(text: str, most: int) -> str:
     return cut(" ".join(_SECRET.sub("…", printable).split()), most)
 
 
-def bilingual(text: str, most: int = 2000) -> Bilingual:
+def bilingual(text: str) -> Bilingual:
     """Both halves of `中文 ## English` (reference 5.2), in any order; any other text is kept whole, even with `##`.
 
     Only a `##` with Chinese characters on one side and none on the other separates halves.
@@ -108,14 +111,14 @@ def bilingual(text: str, most: int = 2000) -> Bilingual:
         for separator in (" ## ", "##"):  # a quotation in a half may hold a bare one
             after, before = text.find(separator, chinese[-1]), text.rfind(separator, 0, chinese[0])
             if after >= 0:  # the documented order
-                return _halves(text[after + len(separator) :], text[:after], most)
+                return _halves(text[after + len(separator) :], text[:after])
             if before >= 0:
-                return _halves(text[:before], text[before + len(separator) :], most)
-    return Bilingual(cut(text, most) if text.replace("##", "").strip() else "")
+                return _halves(text[:before], text[before + len(separator) :])
+    return Bilingual(cut(text, LONGEST) if text.replace("##", "").strip() else "")
 
 
-def _halves(english: str, chinese: str, most: int) -> Bilingual:
-    english, chinese = cut(english, most), cut(chinese, most)
+def _halves(english: str, chinese: str) -> Bilingual:
+    english, chinese = cut(english, LONGEST), cut(chinese, LONGEST)
     return Bilingual(english, chinese) if english else Bilingual(chinese)
 
 

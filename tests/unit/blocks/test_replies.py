@@ -123,9 +123,9 @@ def test_a_list_says_what_is_old(ago: int, is_said: bool) -> None:
 def test_a_list_names_what_is_unreadable() -> None:
     """By its id, beside the others and alone; many are counted."""
     for items in ([(ME, snapshot())], []):
-        listed = both(replies.subscription_list(items, unreadable=["e-bad"], now=NOW, command="/gcs"))
+        listed = both(replies.subscription_list(items, unreadable=["e-bad"], now=NOW))
         assert "I cannot read what I have stored about `e-bad`" in listed
-        assert "`/gcs` and the id still shows it" in listed
+        assert "`/execution` and the id still shows it" in listed
         assert "No executions" not in listed
         assert ("1 execution" in listed) == bool(items)
     assert " and 5 more" in both(replies.subscription_list([], unreadable=["e"] * 15, now=NOW))
@@ -133,14 +133,14 @@ def test_a_list_names_what_is_unreadable() -> None:
 
 def test_an_empty_list_says_what_to_type() -> None:
     """An empty list shows how to follow an execution."""
-    assert "`/gcs subscribe`" in both(replies.subscription_list([], now=NOW, command="/gcs"))
+    assert "`/execution subscribe`" in both(replies.subscription_list([], now=NOW))
 
 
 def test_help_shows_every_command() -> None:
-    """Each with what it does, under the name that the app has for it."""
-    plain = replies.help_text(command="/gcs").text
+    """Each with what it does."""
+    plain = replies.help_text().text
     for usage in ("&lt;name or id&gt;", "subscribe &lt;name or id&gt; [here]", "list", "running", "failed", "help"):
-        assert f"`/gcs {usage}" in plain
+        assert f"`/execution {usage}" in plain
     assert all(level.value in plain for level in Level)
 
 
