@@ -184,6 +184,8 @@ class BoardWorker:
                 log.warning("boards.store_away", error=str(error))
             except Unreadable as error:
                 error.report(record.message_id())
+            except Exception:  # a bug must not stop the other boards
+                log.exception("boards.update_failed", board=record.id)
         if records:
             kept = {record.message_id() for record in records}
             self._seen = {message: seen for message, seen in self._seen.items() if message in kept}

@@ -12,7 +12,8 @@ from unittest.mock import AsyncMock
 import pytest
 
 from bot.boards import BoardMade, BoardMaker, BoardRequests, BoardWorker
-from bot.domain.following import Level
+from bot.domain.following import Level, Subscriber
+from bot.domain.snapshot import Board as Drawn
 from bot.errors import InputProblem, InvalidInput
 from sandbox import story
 from tests.servers import expire_claims
@@ -286,6 +287,24 @@ async def test_two_that_post_at_once_end_nothing(rig: Rig, board: Board, monkeyp
     await board.round()
     assert len(board.posts()) == 1
     assert len(await rig.store.boards.all()) == 1
+
+
+async def test_a_bug_in_one_board_stops_no_other(rig: Rig, board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The older one cannot be drawn; the other one is."""
+    execution = await rig.followed(rig.lab)
+    for workflow in ("", WORKFLOW):
+        await board.make(workflow)
+    await rig.deliver()
+    drawn = BoardMaker.drawn
+
+    async def failing(maker: BoardMaker, channel: Subscriber, workflow: str) -> Drawn:
+        return await drawn(maker, channel, workflow or str(1 // 0))
+
+    monkeypatch.setattr(BoardMaker, "drawn", failing)
+    await rig.step(execution, to="running 1/2")
+    await rig.deliver()
+    await board.round()
+    assert "50 %" in board.blocks()
 
 
 async def test_stopping_leaves_a_line_and_nothing_else(rig: Rig, board: Board) -> None:
