@@ -81,12 +81,19 @@ class BoardMaker:
         if written == wanted:
             await self.boards.post(wanted, board)
 
-    async def end(self, record: BoardRecord, *, by: str = "") -> bool:
-        """End a board: first its messages, so that the next round ends what a crash has left."""
+    async def end(self, record: BoardRecord, *, by: str = "") -> tuple[BoardRecord | None, bool]:
+        """End a board: first its messages, so that the next round ends what a crash has left.
+
+        Returns:
+            The board, if it was posted again meanwhile: then it goes on; and whether replicas hold its end.
+        """
         for posted_at in filter(None, (record.posted_at, record.before)):
             await self.boards.close(record.subscriber, record.message_id(posted_at), by=by)
-        _, is_safe = await self.boards.change(record.subscriber, record.id, lambda _known: None)
-        return is_safe
+        return await self.boards.change(
+            record.subscriber,
+            record.id,
+            lambda known: known if known and known.posted_at != record.posted_at else None,
+        )
 
 
 class BoardRequests:
@@ -136,7 +143,9 @@ class BoardRequests:
         found = [each for each in await in_time(self._boards.of(channel)) if each.id == board]
         if not found:
             return None, True
-        is_safe = await in_time(self._maker.end(found[0], by=by))
+        left, is_safe = await in_time(self._maker.end(found[0], by=by))
+        while left is not None:
+            left, is_safe = await in_time(self._maker.end(left, by=by))
         _audit("board.ended", found[0], why="unsubscribed")
         return found[0], is_safe
 

@@ -319,6 +319,39 @@ async def test_stopping_leaves_a_line_and_nothing_else(rig: Rig, board: Board) -
     assert [key for key in rig.left_over() if ":announced:" not in key and not key.endswith(":round")] == []
 
 
+async def test_a_round_ends_no_board_made_since(rig: Rig, board: Board) -> None:
+    """It has read the record of one that was stopped while it was busy with others."""
+    stopped = await board.make()
+    await rig.deliver()
+    await board.stop()
+    await rig.deliver()
+    made = await board.make()
+    await rig.deliver()
+    await board.worker._update(stopped.record)
+    await rig.deliver()
+    assert await rig.store.boards.all() == (made.record,)
+    assert [rig.alice in text for text in board.posts()] == [True, False]
+
+
+async def test_stopping_ends_what_is_posted_meanwhile(rig: Rig, board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A round, or somebody else, posts it again when its record has been read."""
+    await board.make()
+    await rig.deliver()
+    close = rig.store.boards.close
+
+    async def overtaken(*arguments: Any, **options: Any) -> None:
+        monkeypatch.undo()
+        await board.make()
+        await rig.deliver()
+        await close(*arguments, **options)
+
+    monkeypatch.setattr(rig.store.boards, "close", overtaken)
+    assert await board.stop()
+    await rig.deliver()
+    assert await rig.store.boards.all() == ()
+    assert [rig.alice in text for text in board.posts()] == [True, True]
+
+
 async def test_a_kill_while_stopping_is_finished(rig: Rig, board: Board) -> None:
     """The message is ended, the record is not deleted yet."""
     made = await board.make()
