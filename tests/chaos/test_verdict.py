@@ -184,6 +184,21 @@ def test_an_outcome_that_gcs_hid_may_be_missed() -> None:
     assert found(evidence) == {"outcome lost": 1}
 
 
+def test_a_deletion_under_way_may_be_believed_early() -> None:
+    """While GCS knows nothing, what was being deleted looks deleted."""
+    life = story.deleted(3)
+    deleting, deleted = moments(life, BEGAN)[-2:]
+    assert (deleting.phase, deleted.phase) == ("Deleting", "Deleted")
+    text = f"🗑 Deleted: {NAME}\nGCS no longer knows it. Last seen: Deleting."
+    early = line((deleting.at + deleted.at) / 2 - BEGAN, text)
+    evidence = record(replace(CARD, versions=((early.at, f"Deleted: {NAME}\n1 of 3 steps"),)), early, life=life)
+    assert found(evidence)["ended wrongly"]
+    evidence.blind = [(early.at + 1, deleted.at)]  # which began later
+    assert found(evidence)["ended wrongly"]
+    evidence.blind = [(BEGAN, early.at)]
+    assert found(evidence) == {}
+
+
 def test_repeats_around_lost_writes_are_counted_apart() -> None:
     """A fail-over that lost acknowledged writes excuses repeats of what was sent then, and nothing else."""
     evidence = record(CARD, *LINES, line(150, DONE))

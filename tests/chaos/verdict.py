@@ -286,9 +286,17 @@ class _Subscription:
         return shown + max(0.0, ends - seen_until)
 
     def _is_premature(self, n: int, at: float) -> bool:
-        """Whether an outcome was reported before it was one."""
-        moment = self._truth.moments[n]
-        return moment.is_outcome and at < moment.at - EARLY
+        """Whether an outcome was reported before it was one.
+
+        A deletion that GCS shows under way is believed as soon as GCS no longer knows the execution, although GCS may
+        know nothing at all then.
+        """
+        before, moment = self._truth.moments[n - 1], self._truth.moments[n]
+        begins = moment.at
+        if (before.phase, moment.phase) == ("Deleting", "Deleted"):
+            hidden = [max(since, before.at) for since, until in self._record.blind if until > before.at]
+            begins = min([begins, *hidden])
+        return moment.is_outcome and at < begins - EARLY
 
     def _is_caught_up(self, delivered: Sequence[tuple[int, float]]) -> bool:
         """Whether the end was reported with others, after a time in which no card was posted."""
