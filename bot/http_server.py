@@ -189,7 +189,8 @@ async def _bound(host: str, port: int) -> list[socket.socket]:
     sockets: list[socket.socket] = []
     try:
         for family, _, _, _, address in dict.fromkeys(found):
-            sockets.append(socket.create_server(address, family=family, backlog=_BACKLOG))
+            is_for_all = address[0] == "::" and socket.has_dualstack_ipv6()
+            sockets.append(socket.create_server(address, family=family, backlog=_BACKLOG, dualstack_ipv6=is_for_all))
             sockets[-1].setblocking(False)
     except OSError:
         for each in sockets:

@@ -7,8 +7,10 @@ settings are complete (`bot.settings`), health while running (`bot.app.health`).
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Collection, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
@@ -22,6 +24,7 @@ from yarl import URL
 from bot.app.gcs_account import gcs_client
 from bot.app.ownership import OwnerCheck, refusal_text
 from bot.app.service import embedded_store, opened_store, store_beside
+from bot.app.store_probe import notes_of
 from bot.errors import (
     BotError,
     GCSBadCredentials,
@@ -64,6 +67,9 @@ STORE_WAIT_SECONDS = 10.0
 
 NOTED_SKEW, BROKEN_SKEW = 30.0, 300.0
 """From how many seconds on a wrong clock is mentioned, and is a fault: Slack refuses older requests."""
+
+_APP = re.compile(r"xapp-\d+-(A[A-Z0-9]+)-")
+"""How an app-level token names its app."""
 
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # where to call a bot that listens everywhere
 
@@ -214,7 +220,19 @@ async def _people(slack: SlackClient, users: Collection[str], groups: Collection
 async def _connection(settings: Settings, slack: SlackClient) -> _Found:
     if settings.slack_app_token is None:
         return _Found(await _http_mode(settings), ("whether Slack reaches the bot cannot be tried from here",))
-    await slack.socket_url(settings.slack_app_token.get_secret_value())
+    token = settings.slack_app_token.get_secret_value()
+    try:
+        await slack.socket_url(token)
+    except SlackBadCredentials as error:
+        raise _Failed(str(error), "Copy SLACK_APP_TOKEN from api.slack.com/apps (App-Level Tokens) again.") from error
+    named, ours = _APP.match(token), ""
+    with suppress(SlackError):  # without the scope users:read
+        ours = await slack.app_id()
+    if named and ours not in {"", named[1]}:
+        raise _Failed(
+            f"SLACK_APP_TOKEN is of app {named[1]}, and SLACK_BOT_TOKEN of app {ours}: no request would arrive",
+            "Copy both from the same app at api.slack.com/apps.",
+        )
     return _Found("Socket Mode opens")
 
 
@@ -281,7 +299,7 @@ async def _store_notes(settings: Settings, store: Store) -> tuple[str, ...]:
     """
     if problem := await store.problem():
         raise _Failed(problem, _REMEDIES[StoreUnavailable])
-    evicts, appends = await store.evicts(), await store.appends()
+    evicts, server = await store.evicts(), await store.inspection.server()
     if evicts:
         raise _Failed("drops keys when it is full, and with them subscriptions", "Set maxmemory-policy noeviction.")
     if await store.lacks_replicas():
@@ -289,15 +307,9 @@ async def _store_notes(settings: Settings, store: Store) -> tuple[str, ...]:
             "fewer replicas than REDIS_REPLICAS hold what is written",
             "Check the store's replicas, or set REDIS_REPLICAS to what there are: 0 for none.",
         )
-    notes = {
-        "it does not say whether it drops keys when it is full: maxmemory-policy must be noeviction": evicts is None,
-        "it does not say whether it keeps an append-only file: without one, a restart loses what is new": appends
-        is None,
-        "it keeps no append-only file, so a restart loses what is new: set appendonly yes and appendfsync always": (
-            appends is False
-        ),
-    }
-    return tuple(note for note, applies in notes.items() if applies and settings.redis_url)
+    hidden = "it does not say whether it drops keys when it is full: maxmemory-policy must be noeviction"
+    is_hidden = server is not None and evicts is None  # by a managed service
+    return (*([hidden] if is_hidden else []), *notes_of(server, is_ours=settings.redis_url is None))
 
 
 async def _clock(settings: Settings, slack: SlackClient) -> _Found:
@@ -357,14 +369,19 @@ async def _owner(settings: Settings, store: Store, slack: SlackClient) -> str:
 _KINDS = {"keys": "signature of GCS_AK", "password": "password of GCS_USERNAME"}
 _NETWORK = "Check network, proxy and firewall from here to there."
 _REMEDIES: dict[type[BotError], str] = {
-    GCSBadCredentials: "Check GCS_AK and GCS_SK (or name, password and domain), and this machine's clock.",
+    GCSBadCredentials: (
+        "Check GCS_AK and GCS_SK (or name, password and domain), GCS_PROJECT_ID, and this machine's clock."
+    ),
     GCSForbidden: "Grant the IAM user the right to read executions (gcs:executions:get and gcs:executions:list).",
     GCSMisdirected: "Check GCS_REGION, GCS_ENDPOINT and IAM_ENDPOINT.",
     GCSError: _NETWORK,
     SlackBadCredentials: "Copy the tokens from api.slack.com/apps again, and check that the app is installed.",
     SlackError: _NETWORK,
     SettingsInvalid: "Correct the setting that it names; docs/settings.md describes it.",
-    StoreUnavailable: "Check REDIS_URL and the server behind it, or that STATE_DIR can be written.",
+    StoreUnavailable: (
+        "Check REDIS_URL and the server behind it (docs/operations.md lists the rights of its user), or that STATE_DIR "
+        "can be written."
+    ),
 }
 """What to do about an error, the more specific kinds first."""
 

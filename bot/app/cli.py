@@ -129,8 +129,18 @@ def main() -> None:
             raise
         with suppress(OSError):
             typer.echo(f"What this command prints cannot be written ({error.strerror}).", err=True)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python tries again, and ends with a code of its own
+        _turn_to_nothing(1)
         raise SystemExit(EXIT_FAILED) from None
+    finally:
+        try:
+            sys.stderr.flush()
+        except OSError:
+            _turn_to_nothing(2)
+
+
+def _turn_to_nothing(number: int) -> None:
+    """Drop what a standard stream still holds, or Python tries to write it again and ends with a code of its own."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), number)
 
 
 _NO_OUTPUT = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE, errno.EBADF}

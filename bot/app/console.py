@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import typer
@@ -31,9 +32,10 @@ def load_settings() -> Settings:
 
 def refused(error: SettingsInvalid) -> typer.Exit:
     """Show the list and return the exit for the caller to raise."""
-    typer.echo("The settings are not complete:", err=True)
-    for problem in error.problems:
-        typer.echo(f"  {problem}", err=True)
+    with suppress(OSError):  # where nothing can be written, the code alone says it
+        typer.echo("The bot cannot use these settings:", err=True)
+        for problem in error.problems:
+            typer.echo(f"  {problem}", err=True)
     return typer.Exit(EXIT_SETTINGS)
 
 

@@ -19,7 +19,7 @@ from bot.settings import Settings
 
 Answer = TypeVar("Answer")
 
-commands = typer.Typer(no_args_is_help=True, help="Show whose store it is, and take it over.")
+commands = typer.Typer(no_args_is_help=True, help="Show whose store it is, take it over, and move what it holds.")
 
 
 @commands.command()
@@ -47,7 +47,7 @@ def adopt(
 
 @commands.command()
 def export() -> None:
-    """Print subscriptions, dead letters and histories as lines of JSON, for `import` into another store."""
+    """Print what people follow and have chosen, dead letters and histories as JSON lines, to `import` elsewhere."""
     from bot.app import store_admin  # noqa: PLC0415  # as above
 
     unreadable = _done(store_admin.export(_settings(), sys.stdout.buffer))
@@ -58,7 +58,7 @@ def export() -> None:
 
 @commands.command("import")
 def import_(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="What `export` printed.")]) -> None:
-    """Bring exported subscriptions, dead letters and histories into this store; what it has already stays as it is."""
+    """Bring what `export` printed into this store; what it has already stays as it is."""
     from bot.app import store_admin  # noqa: PLC0415  # as above
 
     with file.open("rb") as lines:

@@ -95,7 +95,7 @@ class StoreProbe:
         if free is not None:
             metrics.STORE_DISK_FREE_BYTES.set(free)
         self.problems = tuple(_problems(server, free))
-        self.notes = tuple(_notes(server, is_ours=self._state_dir is not None))
+        self.notes = tuple(notes_of(server, is_ours=self._state_dir is not None))
         for problem in self.problems:
             log.error("store.unsafe", problem=problem)
         for note in self.notes:
@@ -144,8 +144,8 @@ def _problems(server: ServerState | None, free: int | None) -> Iterator[str]:
         yield f"the embedded store has only {free >> 20} MiB of disk space left"
 
 
-def _notes(server: ServerState | None, *, is_ours: bool) -> Iterator[str]:
-    """What does not keep the bot from working."""
+def notes_of(server: ServerState | None, *, is_ours: bool) -> Iterator[str]:
+    """What does not keep the bot from working; `is_ours` for the embedded store."""
     if server is None:
         yield "the store's user may not run INFO: eviction and persistence are not checked"
         return
@@ -153,6 +153,12 @@ def _notes(server: ServerState | None, *, is_ours: bool) -> Iterator[str]:
         when = "when it is full" if server.is_limited else "once it has a limit"
         yield f"the store drops keys {when} ({server.evicts}): set maxmemory-policy noeviction"
     if not is_ours and not server.has_file and not server.replicas:
-        yield "the store has neither an append-only file nor a replica: a restart loses what it was given"
+        yield (
+            "the store has neither an append-only file nor a replica: a restart loses what it was given; set "
+            "appendonly yes and appendfsync always"
+        )
     if server.has_file and server.fsync in {"everysec", "no"} and not server.replicas:
-        yield f"the store flushes its file late (appendfsync {server.fsync}): a crash of its machine loses some writes"
+        yield (
+            f"the store flushes its file late (appendfsync {server.fsync}): a crash of its machine loses some writes; "
+            "set appendfsync always"
+        )

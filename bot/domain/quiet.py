@@ -108,8 +108,8 @@ def zone_named(typed: str) -> str:
     return _zones().get(folded, "")
 
 
-_CHINA = ("beijing", "china", "北京", "上海", "中国")
-"""What people call the zone of China, which has its name from another city."""
+_CHINA = ("beijing", "china", "北京", "上海", "中国", "utc+8", "gmt+8")
+"""What people call the zone of China, which has its name from another city; it has no summer time."""
 
 
 @cache

@@ -96,7 +96,8 @@ class Settings(BaseModel):
     slack_signing_secret: Annotated[
         SecretStr | None,
         matching(
-            f"{_UNQUOTED}{{8,}}", "give the Signing Secret of Basic Information, without spaces and quotation marks"
+            f"(?!xox|xapp){_UNQUOTED}{{8,}}",
+            "give the Signing Secret of Basic Information, which is no token, without spaces and quotation marks",
         ),
     ] = None
     """Signing secret of the Slack app (Basic Information). Selects HTTP mode if there is no app-level token: Slack
@@ -268,10 +269,10 @@ class Settings(BaseModel):
     """Port for Slack's requests in HTTP mode; 0 for any free port."""
     health_host: ListenHost = "127.0.0.1"
     """Address to listen on for `HEALTH_PORT`. Nothing there asks who is calling, so by default only this machine can
-    call it; in a container, set `0.0.0.0`, as the image does."""
+    call it; in a container, set `0.0.0.0`, as the image does, or `::` where there is IPv6."""
     health_port: Port = 8080
     """Port of `/livez`, `/readyz` and `/metrics`; 0 for any free port."""
-    log_format: Literal["json", "text"] = "json"
+    log_format: Annotated[Literal["json", "text"], BeforeValidator(lambda name: str(name).lower())] = "json"
     """`json` for one object per line, `text` for people."""
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], BeforeValidator(lambda level: str(level).lower())
@@ -306,7 +307,11 @@ class Settings(BaseModel):
         """What is careless about the settings and how they were given, though they can be used."""
         lax = "with ssl_check_hostname off anybody with a certificate of the same authority can pose as the store"
         address = self.redis_url.get_secret_value() if self.redis_url else ""
-        return (*self._warnings, *([f"REDIS_URL: {lax}"] if skips_names(address) else []))
+        found = {
+            f"REDIS_URL: {lax}": skips_names(address),
+            "NO_PROXY: an entry with :// matches nothing; give the host alone": "://" in self.no_proxy,
+        }
+        return (*self._warnings, *(sentence for sentence, applies in found.items() if applies))
 
     @property
     def network(self) -> Network:

@@ -95,14 +95,15 @@ def all_matching(pattern: str, advice: str) -> AfterValidator:
 
 
 def _own_address(host: str) -> str:
-    """`host`, if this machine can listen on it."""
+    """`host`, if this machine can listen on it; an IPv6 address may be in brackets, as in a URL."""
+    host = host.removeprefix("[").removesuffix("]")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as listener:
             listener.bind(address)
     except (OSError, UnicodeError):
         raise ValueError(
-            "this machine has no such address; give 127.0.0.1, 0.0.0.0 for all, or one of its own"
+            "this machine has no such address; give 127.0.0.1, 0.0.0.0 for all (:: with IPv6), or one of its own"
         ) from None
     return host
 

@@ -133,6 +133,15 @@ class SlackClient:
         """Whose token it is, requested only once: a token does not change hands."""
         return self._identity or await self.identity()
 
+    async def app_id(self) -> str:
+        """The app whose token it is (`A…`); empty where Slack does not say.
+
+        Raises:
+            SlackError: the scope `users:read` is missing, or what another failure means.
+        """
+        response = await self.call(self.web.bots_info, bot=(await self.known_identity()).bot_id)
+        return str((response.get("bot") or {}).get("app_id") or "")
+
     @property
     def address(self) -> str:
         """The address of the workspace; empty until `identity` was called."""

@@ -154,15 +154,6 @@ class Store:
             return None
         return any(each["maxmemory"] and each["maxmemory_policy"] != "noeviction" for each in servers)
 
-    async def appends(self) -> bool | None:
-        """Whether it keeps what it holds in an append-only file; None where it does not say.
-
-        Raises:
-            StoreUnavailable: it does not answer.
-        """
-        persistence = await self._connection.info("persistence")
-        return None if persistence is None else all(each.get("aof_enabled") for each in persistence)
-
     async def lacks_replicas(self) -> bool:
         """Whether fewer replicas hold what is written than should.
 

@@ -38,7 +38,7 @@ async def test_check_ticks_what_works(tmp_path: Path, mode: str) -> None:
     [
         ({"GCS_SK": "wrong"}, "GeneContainer Service", "Check GCS_AK and GCS_SK"),
         ({"GCS_ENDPOINT": "http://127.0.0.1:9"}, "GeneContainer Service", "network"),
-        ({"SLACK_APP_TOKEN": "xapp-wrong"}, "Slack connection", "Copy the tokens from"),
+        ({"SLACK_APP_TOKEN": "xapp-wrong"}, "Slack connection", "Copy SLACK_APP_TOKEN from"),
         ({"REDIS_URL": "redis://127.0.0.1:9"}, "Store", "Check REDIS_URL"),
     ],
 )
@@ -64,6 +64,14 @@ async def test_check_misses_no_unheard_scopes(
         code, printed = await check(tmp_path, gcs, slack)
     assert "✓ Slack scopes: Slack did not say which scopes are granted\n  ! a proxy may have removed" in printed
     assert code == 0
+
+
+async def test_check_finds_tokens_of_two_apps(tmp_path: Path) -> None:
+    """The bot would start, connect and hear nothing."""
+    async with GCS() as gcs, Slack(scopes=SCOPES, app_token="xapp-1-A0OTHER-1-a") as slack:
+        code, printed = await check(tmp_path, gcs, slack)
+    assert "✗ Slack connection: SLACK_APP_TOKEN is of app A0OTHER, and SLACK_BOT_TOKEN of app A0SANDBOX" in printed
+    assert code == 1
 
 
 async def test_check_names_a_missing_scope(tmp_path: Path) -> None:
@@ -154,7 +162,8 @@ NEEDED = ("+@read", "+@write", "+@scripting", "+@connection", "+time")
 async def test_check_passes_without_rights_to_ask(tmp_path: Path, rights: tuple[str, ...]) -> None:
     """A user of the store that may not run INFO, CONFIG or CLIENT: what could not be found out is said."""
     code, printed = await check_with_rights(tmp_path, *rights)
-    assert "✓ Store: REDIS_URL answers; nobody owns it yet\n  ! it does not say whether it drops keys" in printed
+    assert "✓ Store: REDIS_URL answers; nobody owns it yet\n" in printed
+    assert ("may not run INFO" in printed) == ("+@all" not in rights or "-info" in rights)
     assert code == 0
 
 
@@ -174,7 +183,7 @@ async def test_check_notes_a_store_without_a_file(tmp_path: Path) -> None:
     for url in served(engine_binary(), folder):
         async with GCS() as gcs, Slack(scopes=SCOPES) as slack:
             code, printed = await check(tmp_path, gcs, slack, REDIS_URL=url)
-    assert "  ! it keeps no append-only file" in printed
+    assert "  ! the store has neither an append-only file nor a replica" in printed
     assert code == 0
 
 

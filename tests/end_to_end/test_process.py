@@ -302,6 +302,35 @@ async def test_output_that_goes_nowhere_is_said(tmp_path: Path, output: str) -> 
             assert re.fullmatch(r"What this command prints cannot be written \(.*\)\.\n", said.decode())
 
 
+@pytest.mark.parametrize("output", ["2>/dev/full", "2>&-"])
+async def test_unwritable_problems_keep_the_exit_code(tmp_path: Path, output: str) -> None:
+    """A supervisor can still see that the settings are wrong."""
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", f'exec "$0" -m bot run {output}', sys.executable), cwd=tmp_path, env=os.environ | AS_TYPED
+    )
+    assert await process.wait() == 2
+
+
+@pytest.mark.parametrize(("signal_name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+async def test_an_import_ends_without_a_traceback(tmp_path: Path, signal_name: str, code: int) -> None:
+    """Ctrl-C in the first second of a command, or a stop while it is the first process of a container."""
+    (tmp_path / "typer.py").write_text(
+        f"import signal, time\nsignal.raise_signal(signal.{signal_name})\ntime.sleep(60)"
+    )
+    start = (
+        "import os, runpy, signal; os.getpid = lambda: 1; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "runpy.run_module('bot')"
+    )
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", start),
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": f"{tmp_path}:{AS_TYPED['PYTHONPATH']}"},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, said = await process.communicate()
+    assert (process.returncode, said) == (code, b"")
+
+
 @pytest.mark.parametrize("mode", ["socket", "http"])
 async def test_no_secret_reaches_the_log(tmp_path: Path, mode: str) -> None:
     """At the finest log level, with all calls failing: no token, key, secret or response_url is logged."""

@@ -38,6 +38,14 @@ def test_a_missing_right_is_said_as_one(said: str) -> None:
     assert unavailable(ResponseError(said)).words == "the store's user may not do what the bot must"
 
 
+@pytest.mark.parametrize("server_url", ["valkey", "redis"], indirect=True)
+async def test_a_missing_database_is_said(server_url: str) -> None:
+    """The number behind the address is higher than the server's last."""
+    nowhere = Store(f"{server_url}?db=99", owner=OWNER, coalesce=COALESCE, staleness=STALENESS)
+    assert str(await nowhere.problem()).startswith("the store has no database of that number")
+    await nowhere.aclose()
+
+
 async def test_unsettled_polls_are_logged(store: Store, redis: Redis) -> None:
     """One line for all of them; their claims end by themselves."""
     await follow(store)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,7 +24,11 @@ from bot.errors import (
 from bot.gcs.listed_ids import ListedId
 from bot.settings import Settings
 from bot.slack.client import Identity
+from bot.store.inspection import ServerState
 from bot.store.owner import Owner
+
+KEEPING = ServerState(evicts="", is_limited=False, has_file=True, fsync="always", replicas=0, failed_writes=())
+"""A store that keeps what it is given."""
 
 
 class Outside:
@@ -37,9 +42,10 @@ class Outside:
         self.store: BotError | None = None
         self.scopes: frozenset[str] | None = SCOPES
         self.is_forgetful: bool | None = False
-        self.has_file: bool | None = True
+        self.server_state: ServerState | None = KEEPING
+        self.app = "A0OURS"
         self.is_alone = False
-        self.ownership = self
+        self.ownership = self.inspection = self
         self.owner: Owner | None = None
 
     async def read(self) -> Owner | None:
@@ -65,6 +71,12 @@ class Outside:
         _raise(self.socket)
         return f"wss://{app_token}"
 
+    async def app_id(self) -> str:
+        """In the place of `SlackClient.app_id`."""
+        if not self.app:
+            raise SlackError("missing_scope")
+        return self.app
+
     async def check(self) -> None:
         """In the place of `GCSClient.check`."""
         _raise(self.gcs)
@@ -77,9 +89,9 @@ class Outside:
         """In the place of `Store.evicts`."""
         return self.is_forgetful
 
-    async def appends(self) -> bool | None:
-        """In the place of `Store.appends`."""
-        return self.has_file
+    async def server(self) -> ServerState | None:
+        """In the place of `Inspection.server`."""
+        return self.server_state
 
     async def lacks_replicas(self) -> bool:
         """In the place of `Store.lacks_replicas`."""
@@ -144,10 +156,18 @@ async def test_unknown_scopes_are_not_missing(outside: Outside) -> None:
     assert (scopes.is_ok, scopes.detail) == (True, "Slack did not say which scopes are granted")
 
 
-@pytest.mark.parametrize(("appends", "note"), [(None, "does not say"), (False, "set appendonly yes")])
-async def test_what_a_restart_loses_is_noted(outside: Outside, appends: bool | None, note: str) -> None:
-    """A store without an append-only file works, so the check passes."""
-    outside.has_file = appends
+@pytest.mark.parametrize(
+    ("state", "note"),
+    [
+        (None, "may not run INFO"),
+        (dataclasses.replace(KEEPING, has_file=False), "set appendonly yes"),
+        (dataclasses.replace(KEEPING, fsync="everysec"), "set appendfsync always"),
+        (dataclasses.replace(KEEPING, evicts="allkeys-lru"), "set maxmemory-policy noeviction"),
+    ],
+)
+async def test_what_a_store_may_lose_is_noted(outside: Outside, state: ServerState | None, note: str) -> None:
+    """It works, so the check passes; the bot notes the same while it runs."""
+    outside.server_state = state
     (store,) = [each for each in await check(settings(redis_url="redis://h")) if each.name == "Store"]
     assert store.is_ok
     assert [note in line for line in store.notes] == [True]
@@ -228,6 +248,21 @@ async def test_http_mode_says_what_it_cannot_try(outside: Outside) -> None:
     """Whether Slack reaches the bot can be seen from outside only; the line says so."""
     results = await check(settings(slack_app_token=None, slack_signing_secret="8f742231b10e"))
     assert "cannot be tried from here" in results[5].notes[0]
+
+
+async def test_tokens_of_two_apps_are_found(outside: Outside) -> None:
+    """Socket Mode opens all the same, for the other app."""
+    (found,) = [each for each in await check(settings(slack_app_token="xapp-1-A0THEIRS-1-x")) if not each.is_ok]
+    assert (found.name, "of app A0THEIRS, and" in found.detail) == ("Slack connection", True)
+
+
+@pytest.mark.parametrize(
+    ("app", "token"), [("A0OURS", "xapp-1-A0OURS-1-x"), ("", "xapp-1-A0OURS-1-x"), ("A0OURS", "xapp-x")]
+)
+async def test_tokens_without_apps_are_not_compared(outside: Outside, app: str, token: str) -> None:
+    """Without the scope to ask which app it is, or in another form; one and the same app is right."""
+    outside.app = app
+    assert all(each.is_ok for each in await check(settings(slack_app_token=token)))
 
 
 async def test_an_unknown_error_shows_its_kind_only(outside: Outside) -> None:

@@ -289,6 +289,14 @@ async def test_every_kind_of_host_works(host: str) -> None:
     await server.stop()
 
 
+async def test_all_of_ipv6_includes_ipv4() -> None:
+    """So one setting suits a machine with both families, and the image's own check of a container with IPv6 alone."""
+    server = HTTPServer([web.post("/echo", echo)], stop_seconds=0.1)
+    port = await server.start("::", 0)
+    assert await (await Client.to(port, REQUEST, "127.0.0.1")).status() == 200
+    await server.stop()
+
+
 @pytest.mark.parametrize(("descriptors", "most"), [(20, 8), (256, 64), (1024, 256), (1_000_000, 500), (-1, 500)])
 def test_connections_leave_descriptors(monkeypatch: pytest.MonkeyPatch, descriptors: int, most: int) -> None:
     """Two servers use half of the file descriptors at most."""

@@ -124,6 +124,8 @@ def test_no_known_zone_means_no_hours() -> None:
         ("utc", "UTC"),
         ("Beijing", "Asia/Shanghai"),
         ("北京", "Asia/Shanghai"),
+        ("UTC+8", "Asia/Shanghai"),
+        ("gmt+8", "Asia/Shanghai"),
         ("nowhere", ""),
         ("", ""),
     ],

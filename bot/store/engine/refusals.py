@@ -28,6 +28,7 @@ _REASONS = {
     "NOPERM ": "the store's user may not do what the bot must",
     "ACL failure ": "the store's user may not do what the bot must",  # the same in a script, from Redis 7 on
     "can't run this command": "the store's user may not do what the bot must",  # and in Redis 7.0
+    "DB index": "the store has no database of that number",
     "LOADING ": "the store is still loading its data",
     "CLUSTERDOWN ": "the store's cluster is not whole",
     "ASK ": "this part of the store is moving to another node",

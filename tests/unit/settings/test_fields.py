@@ -176,6 +176,27 @@ def test_an_unchecked_name_is_warned_of(monkeypatch: pytest.MonkeyPatch, off: st
     assert "pose as the store" in warning
 
 
+def test_an_address_in_no_proxy_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tools' value for the whole machine must not keep the bot from starting."""
+    assert load(monkeypatch, NO_PROXY="example.com, 10.0.0.0/8").warnings == ()
+    (warning,) = load(monkeypatch, NO_PROXY="example.com,http://10.0.0.1").warnings
+    assert warning.startswith("NO_PROXY: ")
+
+
+def test_a_host_may_have_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As an IPv6 address has them in a URL."""
+    assert load(monkeypatch, HEALTH_HOST="[::1]").health_host == "::1"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("LOG_FORMAT", "Text"), ("LOG_LEVEL", "INFO"), ("DEFAULT_LANGUAGE", "ZH"), ("DEFAULT_LEVEL", "Final")],
+)
+def test_capitals_do_not_matter(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """In every setting that is one of a few words."""
+    assert getattr(load(monkeypatch, **{name: value}), name.lower()) == value.lower()
+
+
 @pytest.mark.parametrize("value", [",", ", ,"])
 def test_a_list_of_separators_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     """An empty list allows all: one whose ids were lost on the way must not."""
@@ -256,6 +277,8 @@ def test_a_user_without_a_home_can_start(monkeypatch: pytest.MonkeyPatch) -> Non
         ("CA_BUNDLE", "nowhere.pem"),
         ("GCS_AK", "AK ONE"),
         ("SLACK_BOT_TOKEN", "xoxb-…"),
+        ("SLACK_SIGNING_SECRET", "xoxb-1-token"),
+        ("SLACK_SIGNING_SECRET", "xapp-1-token"),
         ("RETRY_GRACE", "-1"),
         ("RETRY_GRACE", "soon"),
         ("LOG_LEVEL", "loud"),
