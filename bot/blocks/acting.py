@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bot.blocks import buttons, text, words
+from bot.blocks.facts import as_of_line
 from bot.blocks.language import N_, _
 from bot.blocks.message import Block, Message, actions, context, message, section, view
 from bot.blocks.modals import asking
@@ -122,7 +123,7 @@ def loading_action(action: Action) -> Block:
 def acted_notice(notice: Change, execution: Execution) -> Message:
     """Somebody had GCS do something to an execution: who, and what that means."""
     action = Action.RETRY if notice.action == Action.RETRY.value else Action.CANCEL
-    line = text.tight(_(_NOTICES[action]).format(person=_person(notice.by)))
+    line = text.tight(_(_NOTICES[action]).format(person=text.person(notice.by)))
     sign = words.icon(Phase.RETRYING if action is Action.RETRY else Phase.CANCELLING)
     head = _("{name}: {sentence}").format(name=words.name(execution), sentence=line)
     return message([context(f"{sign} {line}")], head)
@@ -155,9 +156,9 @@ def _last_words(last: Act | None, *, is_busy: bool) -> str:
     if last is None or last.result is Result.REFUSED:
         return ""
     if is_busy:
-        return text.tight(_(_UNDER_WAY[last.action]).format(person=_person(last.by)))
+        return text.tight(_(_UNDER_WAY[last.action]).format(person=text.person(last.by)))
     result = Result.DONE if last.result is Result.DONE else Result.UNKNOWN
-    line = _(_LAST[last.action, result]).format(person=_person(last.by), time=text.ago(last.began_at))
+    line = _(_LAST[last.action, result]).format(person=text.person(last.by), time=text.ago(last.began_at))
     return text.tight(line)
 
 
@@ -166,9 +167,4 @@ def _look_again(execution_id: str, action: Action) -> Block:
 
 
 def _foot(snapshot: Snapshot, *more: str) -> Block | None:
-    return context(*more, _("As of {time}").format(time=text.date_secs(snapshot.seen_at)))
-
-
-def _person(user_id: str) -> str:
-    """The person; unnamed if their data was deleted meanwhile."""
-    return f"<@{text.identifier(user_id)}>" if user_id else _("Somebody")
+    return context(*more, as_of_line(snapshot))

@@ -256,7 +256,7 @@ def _over(board: Board, subscription: Subscription) -> Message:
         line = _("This board continues in a newer message below.")
     else:
         shape = _("{person} ended this board. {command} starts a new one.")
-        person = f"<@{text.identifier(subscription.ended_by)}>"
+        person = text.person(subscription.ended_by)
         line = shape.format(person=person, command=_command(board.workflow))
     return message([context(f"📋 {line}")], line)
 
@@ -310,7 +310,7 @@ def no_such_board() -> Message:
 
 def board_held(channel: Subscriber, code: str) -> Message:
     """To its owner, in person: why a board is not posted in their channel, and what releases it."""
-    line = _("I have a board to post in {channel}.").format(channel=_channel(channel))
+    line = _("I have a board to post in {channel}.").format(channel=text.channel(channel.id))
     why = _("It is on hold: {reason}.").format(reason=text.prose(undeliverable_reason(code)).rstrip("."))
     remedy = released(code)
     return message([section(f"⏸️ {line}", why, remedy)], line, why, remedy)
@@ -327,15 +327,11 @@ def board_undeliverable(channel: Subscriber, board: Board, code: str) -> Message
     """To its owner, in person: the channel of their board cannot be reached, why by Slack's `code`."""
     because = text.prose(undeliverable_reason(code)).rstrip(".")
     line = _("I can no longer update the board in {channel}: {reason}.").format(
-        channel=_channel(channel), reason=because
+        channel=text.channel(channel.id), reason=because
     )
     remedy = _("I ended it. Once this is fixed, {command} in the channel starts a new one.")
     remedy = remedy.format(command=_command(board.workflow))
     return message([section(f"⚠️ {line}", remedy)], line, remedy)
-
-
-def _channel(channel: Subscriber) -> str:
-    return f"<#{text.identifier(channel.id)}>"
 
 
 def _command(workflow: str, *more: str) -> str:

@@ -75,7 +75,7 @@ def shared_summary(snapshot: Snapshot, *, now: datetime, shared_by: str) -> Mess
         entries.append(buttons.follow(execution.id))
     elif not _is_over(snapshot):
         row.append(buttons.subscribe(execution.id))
-    sharer = _("shared by {person}").format(person=f"<@{text.identifier(shared_by)}>")
+    sharer = _("shared by {person}").format(person=text.person(shared_by))
     return _message(snapshot, now, [sharer], [*row, buttons.menu(entries)])
 
 
@@ -237,6 +237,6 @@ def _is_at_rest(snapshot: Snapshot) -> bool:
 
 def _ending_words(subscription: Subscription) -> str:
     if subscription.ended_by:
-        person = f"<@{text.identifier(subscription.ended_by)}>"
+        person = text.person(subscription.ended_by)
         return _("no longer followed: stopped by {person}").format(person=person)
     return _("no longer followed")

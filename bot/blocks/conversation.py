@@ -30,5 +30,5 @@ def not_understood(sentence: str) -> Message:
 def elsewhere(reply: Message, channel_id: str) -> Message:
     """A reply in direct messages to what was asked in a channel, where the bot cannot write."""
     shape = _("You asked me in {channel}, where I cannot reply.")
-    line = shape.format(channel=f"<#{text.identifier(channel_id)}>")
+    line = shape.format(channel=text.channel(channel_id))
     return Message((*filter(None, [context(line)]), *reply.blocks), f"{line}\n{reply.text}")

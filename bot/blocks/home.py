@@ -199,7 +199,7 @@ def _own(subscription: Subscription, snapshot: Snapshot | None, now: datetime) -
 
 def _channels(one: InChannels, now: datetime) -> list[Block | None]:
     """What only channels follow. Who is in them may read about it, and follow it in person."""
-    named = text.series(f"<#{text.identifier(each)}>" for each in one.channel_ids[:CHANNELS_NAMED])
+    named = text.series(text.channel(each) for each in one.channel_ids[:CHANNELS_NAMED])
     if (hidden := len(one.channel_ids) - CHANNELS_NAMED) > 0:
         named = _("{names} and {number} more").format(names=named, number=text.number(hidden))
     execution_id = one.execution_id

@@ -156,7 +156,7 @@ def channel_list(
         shape = _("This channel is shared with another organisation; {person} approved that I post here.")
         if approver == NOBODY:  # the person's data was deleted
             shape = _("This channel is shared with another organisation; somebody approved that I post here.")
-        line = shape.format(person=f"<@{text.identifier(approver)}>")
+        line = shape.format(person=text.person(approver))
         row = [buttons.revoke_channel(channel_id)]
     else:
         line, row = (
@@ -170,7 +170,7 @@ def channel_list(
 def channel_approved(channel_id: str, approver: str, *, note: str = "", readers: Readers = NOBODY_ELSE) -> Message:
     """A member approved that `readers` read what is posted in a channel; `note` is a warning."""
     shape = _("{person} approved that I post in this channel. What was waiting comes now.")
-    line = shape.format(person=f"<@{text.identifier(approver)}>")
+    line = shape.format(person=text.person(approver))
     line = text.sentences((line, text.prose(readers_line(readers)))) if readers.organisations else line
     return message([section(f"✅ {line}", note), actions([buttons.revoke_channel(channel_id)])], line, note)
 
@@ -356,7 +356,7 @@ def _twice(twice: Twice) -> str:
         return _("You follow it yourself too, so you get notified twice.")
     if not twice.channels:
         return ""
-    channels = text.listed(f"<#{text.identifier(each)}>" for each in twice.channels[:CHANNELS_SHOWN])
+    channels = text.listed(text.channel(each) for each in twice.channels[:CHANNELS_SHOWN])
     return _("It is followed in {channels} too, so you get notified twice.").format(channels=channels)
 
 

@@ -146,12 +146,11 @@ def _goodbye(news: RuleNews, reader: Subscriber) -> Message:
     words = rule_words(rule)
     if rule.code:
         shape = _("I no longer follow {rule} for {channel}: {reason}.")
-        kind = "@" if rule.subscriber.is_person else "#"
-        where = f"<{kind}{text.identifier(rule.subscriber.id)}>"
+        where = text.destination(rule.subscriber)
         line = shape.format(rule=words, channel=where, reason=text.prose(undeliverable_reason(rule.code)))
     elif rule.ended_by:
         shape = _("{person} ended it: this channel no longer follows {rule}.")
-        line = shape.format(rule=words, person=f"<@{text.identifier(rule.ended_by)}>")
+        line = shape.format(rule=words, person=text.person(rule.ended_by))
     elif reader.is_person:
         line = _("The 90 days are over: you no longer follow {rule}.").format(rule=words)
     else:
@@ -188,7 +187,7 @@ def _now(rule: Rule, executions: int) -> str:
 def _where(rule: Rule) -> str:
     if rule.subscriber.is_person:
         return _("Direct messages: {level}").format(level=level_words(rule.level))
-    channel = f"<#{text.identifier(rule.subscriber.id)}>"
+    channel = text.channel(rule.subscriber.id)
     return _("Posts in {channel}: {level}").format(channel=channel, level=level_words(rule.level))
 
 

@@ -41,5 +41,5 @@ def sharing_modal() -> Block:
 
 def shared_modal(channel_id: str) -> Block:
     """It is there."""
-    line = _("✅ Everybody in {channel} can read it now.").format(channel=f"<#{text.identifier(channel_id)}>")
+    line = _("✅ Everybody in {channel} can read it now.").format(channel=text.channel(channel_id))
     return view(_(_TITLE), [section(line)], callback_id=CALLBACK_ID)

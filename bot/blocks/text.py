@@ -1,7 +1,7 @@
 """The one place that cleans, cuts and escapes foreign text, and formats values.
 
-Lives here: `escape`, `code`, `bold`, `plain`, `clean`; Slack's date tokens; durations, counts, percents and lists in
-the reader's language; the progress bar.
+Lives here: `escape`, `code`, `bold`, `plain`, `clean`; mentions; Slack's date tokens; durations, counts, percents and
+lists in the reader's language; the progress bar.
 Does not live here: sentences and layout. Called only by the other modules of `bot.blocks`.
 """
 
@@ -16,6 +16,7 @@ from itertools import accumulate
 from babel.lists import format_list
 
 from bot.blocks.language import Language, _, ngettext, spoken
+from bot.domain.following import Subscriber
 
 NAME_LIMIT = 80
 """How long a name of an execution, workflow or step may be, in characters. GCS allows 64."""
@@ -108,6 +109,21 @@ def bold(text: str, limit: int = NAME_LIMIT) -> str:
 def identifier(slack_id: str) -> str:
     """A Slack id without any other characters, so that it is safe in a mention."""
     return "".join(character for character in slack_id if character.isascii() and character.isalnum())[:32]
+
+
+def person(user_id: str) -> str:
+    """A mention of a person; unnamed if their data was deleted meanwhile."""
+    return f"<@{identifier(user_id)}>" if user_id else _("Somebody")
+
+
+def channel(channel_id: str) -> str:
+    """A channel's name, as a link to it."""
+    return f"<#{identifier(channel_id)}>"
+
+
+def destination(subscriber: Subscriber) -> str:
+    """The person or channel that is notified."""
+    return person(subscriber.id) if subscriber.is_person else channel(subscriber.id)
 
 
 def utc(moment: datetime) -> str:

@@ -89,7 +89,7 @@ def notice_message(notice: Change, execution: Execution) -> Message:
 
 def owner_notice_message(notice: Change, subscription: Subscription, execution: Execution) -> Message:
     """To the owner of a channel's subscription, in person: what somebody else did to it."""
-    name, where, line = words.name(execution), _destination(subscription), _deed(notice, is_there=True)
+    name, where, line = words.name(execution), text.destination(subscription.subscriber), _deed(notice, is_there=True)
     shape = _("You set up {channel} to follow {name}: {sentence}")
     bold = shape.format(name=f"*{words.unstarred(name)}*", channel=where, sentence=line)
     is_over = notice.kind is ChangeKind.STOPPED
@@ -109,7 +109,7 @@ def _follow_it_here(subscription: Subscription) -> Block:
 
 def _deed(notice: Change, *, is_there: bool = False) -> str:
     """Who did what, as read in the channel or elsewhere; unnamed if their data was deleted meanwhile."""
-    return text.tight(_said(notice, f"<@{text.identifier(notice.by)}>" if notice.by else _("Somebody"), is_there))
+    return text.tight(_said(notice, text.person(notice.by), is_there))
 
 
 def _said(notice: Change, who: str, is_there: bool) -> str:
@@ -162,7 +162,7 @@ def card_left_message(execution: Execution) -> Message:
 def undeliverable_message(subscription: Subscription, execution: Execution | None, code: str) -> Message:
     """To the owner, in person: their channel cannot be reached, why by Slack's `code`, and what can be done."""
     name = words.name(execution) if execution else text.escape(subscription.execution_id)
-    where, because = _destination(subscription), text.prose(undeliverable_reason(code)).rstrip(".")
+    where, because = text.destination(subscription.subscriber), text.prose(undeliverable_reason(code)).rstrip(".")
     shape = _("I can no longer notify {channel} about {name}: {reason}.")
     remedy = _("I ended that subscription. Once this is fixed, follow it again; or follow the execution here yourself.")
     bold = shape.format(channel=where, name=f"*{words.unstarred(name)}*", reason=because)
@@ -179,7 +179,7 @@ def undeliverable_message(subscription: Subscription, execution: Execution | Non
 
 def held_message(subscription: Subscription, execution: Execution, code: str) -> Message:
     """To the owner, in person: why messages to their channel are held, and what releases them."""
-    name, where = words.name(execution), _destination(subscription)
+    name, where = words.name(execution), text.destination(subscription.subscriber)
     shape = _("I have a message about {name} for {channel}.")
     why = _("It is on hold: {reason}.").format(reason=text.prose(undeliverable_reason(code)).rstrip("."))
     remedy = released(code)
@@ -205,11 +205,6 @@ _RELEASES = {
 def released(code: str) -> str:
     """What releases held messages, by why they are held."""
     return _(_RELEASES.get(code, _RELEASED))
-
-
-def _destination(subscription: Subscription) -> str:
-    kind = "@" if subscription.subscriber.is_person else "#"
-    return f"<{kind}{text.identifier(subscription.subscriber.id)}>"
 
 
 def _sign(changes: Iterable[Change]) -> str:

@@ -94,4 +94,4 @@ def owner_mention(changes: Sequence[Change], subscription: Subscription) -> str:
     """A mention of the owner where a failure is announced in a channel, once for a burst; else empty."""
     if not subscription.owner or not mentions_owner(changes, subscription.subscriber):
         return ""
-    return f"<@{text.identifier(subscription.owner)}>"
+    return text.person(subscription.owner)
