@@ -24,11 +24,10 @@ from bot.blocks.facts import TITLE as DETAILS_TITLE
 from bot.blocks.language import _
 from bot.blocks.sentences import UNSAFE_DECIDED
 from bot.blocks.step_list import TITLE as STEPS_TITLE
-from bot.domain.access import NOBODY_ELSE
 from bot.domain.acting import offered
 from bot.domain.following import Level, Subscriber
 from bot.errors import InputProblem, InvalidInput
-from bot.slack.channels import check_channel, check_may_decide, check_may_see, readers
+from bot.slack.channels import check_channel, check_may_decide, check_may_see, note_held, readers
 from bot.slack.responses import respond
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
@@ -55,10 +54,8 @@ async def subscribe_execution(request: Request, *, subscriptions: Subscriptions,
     is_open = subscriber.is_person or await check_channel(workspace, subscriber.id, asker.id)
     level = Level(value.level) if value.level in set(Level) else None
     done = await subscriptions.subscribe(subscriber, value.execution_id, level=level, owner=asker.id)
-    if not is_open:  # the reply says so
-        await workspace.channels.note_notified(workspace.team_id, subscriber.id, asker.id)
-    shown = NOBODY_ELSE if is_open else await readers(workspace, subscriber.id)
-    reply = await subscribed_reply(request, done, subscriptions, workspace, is_open=is_open, readers=shown)
+    held_from = None if is_open else await note_held(workspace, subscriber.id, asker.id)
+    reply = await subscribed_reply(request, done, subscriptions, workspace, held_from=held_from)
     await _reply(request, reply, subscriptions, workspace)
 
 

@@ -14,7 +14,7 @@ from bot.blocks.text import sentences
 from bot.domain.access import NOBODY_ELSE
 from bot.domain.following import Subscriber
 from bot.errors import InputProblem, InvalidInput
-from bot.slack.channels import check_channel, check_may_see, readers
+from bot.slack.channels import check_channel, check_may_see, note_held
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
 from handlers.replies import board_ended_reply
@@ -39,13 +39,12 @@ async def board_reply(
         return board_ended_reply(ended, is_safe=is_safe)
     is_open = await check_channel(workspace, channel.id, asker.id)
     made = await subscriptions.boards.make(channel, workflow, owner=asker.id)
-    if not is_open:  # the reply says so
-        await workspace.channels.note_notified(workspace.team_id, channel.id, asker.id)
+    shown = NOBODY_ELSE if is_open else await note_held(workspace, channel.id, asker.id)
     notes = ("" if is_open else _(NOT_APPROVED), "" if made.is_safe else _(UNSAFE_SUBSCRIBED))
     return board_made(
         made.record,
         is_new=made.is_new,
         note=sentences(notes),
         is_held=not is_open,
-        readers=NOBODY_ELSE if is_open else await readers(workspace, channel.id),
+        readers=shown,
     )

@@ -13,14 +13,13 @@ from bot.audit import audit
 from bot.blocks import Message, matches, quiet, replies, rules
 from bot.blocks.board import with_boards
 from bot.blocks.language import speaking
-from bot.domain.access import NOBODY_ELSE
 from bot.domain.execution import Phase
 from bot.domain.following import Subscriber, rule_id
 from bot.domain.quiet import MuteFor, QuietHours, zone_named
 from bot.domain.search import Found, begins_an_id
 from bot.domain.snapshot import Followed
 from bot.errors import InputProblem, InvalidInput, SlackError
-from bot.slack.channels import check_channel, check_may_see, readers
+from bot.slack.channels import check_channel, check_may_see, note_held, readers
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
 from handlers.answers import answer
@@ -127,10 +126,8 @@ async def _rule(
         return rule_ended_reply(ended) if ended.rule else rules.no_such_rule(subscriber, kind, values)
     is_open = subscriber.is_person or await check_channel(workspace, subscriber.id, asker.id)
     made = await subscriptions.rules.make(subscriber, kind, values, level=command.level, owner=asker.id)
-    if not is_open:  # the reply says so
-        await workspace.channels.note_notified(workspace.team_id, subscriber.id, asker.id)
-    shown = NOBODY_ELSE if is_open else await readers(workspace, subscriber.id)
-    return rule_made_reply(made, is_open=is_open, readers=shown)
+    held_from = None if is_open else await note_held(workspace, subscriber.id, asker.id)
+    return rule_made_reply(made, held_from=held_from)
 
 
 def _which(command: Command, found: Found, subscriber: Subscriber, workspace: Workspace) -> Message:
@@ -163,10 +160,8 @@ async def _subscribe(
     asker = request.asker
     is_open = subscriber.is_person or await check_channel(workspace, subscriber.id, asker.id)
     done = await subscriptions.subscribe(subscriber, command.execution_id, level=command.level, owner=asker.id)
-    if not is_open:  # the reply says so
-        await workspace.channels.note_notified(workspace.team_id, subscriber.id, asker.id)
-    shown = NOBODY_ELSE if is_open else await readers(workspace, subscriber.id)
-    return await subscribed_reply(request, done, subscriptions, workspace, is_open=is_open, readers=shown)
+    held_from = None if is_open else await note_held(workspace, subscriber.id, asker.id)
+    return await subscribed_reply(request, done, subscriptions, workspace, held_from=held_from)
 
 
 async def _mute(

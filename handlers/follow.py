@@ -17,11 +17,10 @@ from bot.blocks.follow_modal import Entered, follow_modal, followed, parse_enter
 from bot.blocks.language import speaking
 from bot.blocks.message import Block
 from bot.blocks.sentences import sentence
-from bot.domain.access import NOBODY_ELSE
 from bot.domain.following import Level, Subscriber
 from bot.domain.search import Match, newest_first
 from bot.errors import BotError, GCSError, InputProblem, InvalidInput, TooManySubscriptions
-from bot.slack.channels import check_chosen, readers
+from bot.slack.channels import check_chosen, note_held
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
 from handlers import modals
@@ -101,10 +100,8 @@ async def _followed(request: Request, entered: Entered, subscriptions: Subscript
     subscriber = Subscriber(team_id=asker.team_id, id=entered.channel_id) if is_channel else asker
     level = Level(entered.level) if entered.level in set(Level) else None
     done = await subscriptions.subscribe(subscriber, execution_id, level=level, owner=asker.id)
-    if not is_open:  # the reply says so
-        await workspace.channels.note_notified(workspace.team_id, subscriber.id, asker.id)
-    shown = NOBODY_ELSE if is_open else await readers(workspace, subscriber.id)
-    reply = await subscribed_reply(request, done, subscriptions, workspace, is_open=is_open, readers=shown)
+    held_from = None if is_open else await note_held(workspace, subscriber.id, asker.id)
+    reply = await subscribed_reply(request, done, subscriptions, workspace, held_from=held_from)
     return followed(reply, entered)
 
 

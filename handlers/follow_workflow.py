@@ -11,10 +11,9 @@ from bot.blocks.message import Block
 from bot.blocks.modals import parse_language
 from bot.blocks.rule_modal import Wanted, looking, parse_wanted, rule_followed, rule_modal
 from bot.blocks.sentences import sentence
-from bot.domain.access import NOBODY_ELSE
 from bot.domain.following import Level, RuleKind, Subscriber
 from bot.errors import GCSError, InvalidInput, TooManyRules
-from bot.slack.channels import check_chosen, readers
+from bot.slack.channels import check_chosen, note_held
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
 from handlers.modals import open_modal, show
@@ -60,7 +59,5 @@ async def _followed(request: Request, wanted: Wanted, subscriptions: Subscriptio
     level = Level(wanted.level) if wanted.level in set(Level) else None
     values = workflow_named(wanted.name)
     made = await subscriptions.rules.make(subscriber, RuleKind.WORKFLOW, values, level=level, owner=asker.id)
-    if not is_open:  # the reply says so
-        await workspace.channels.note_notified(workspace.team_id, subscriber.id, asker.id)
-    shown = NOBODY_ELSE if is_open else await readers(workspace, subscriber.id)
-    return rule_followed(rule_made_reply(made, is_open=is_open, readers=shown))
+    held_from = None if is_open else await note_held(workspace, subscriber.id, asker.id)
+    return rule_followed(rule_made_reply(made, held_from=held_from))

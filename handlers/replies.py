@@ -36,10 +36,9 @@ async def subscribed_reply(
     subscriptions: Subscriptions,
     workspace: Workspace,
     *,
-    is_open: bool = True,
-    readers: Readers = NOBODY_ELSE,
+    held_from: Readers | None = None,
 ) -> Message:
-    """The reply to the person who subscribed; `is_open` is False for a channel of `readers` that nobody approved."""
+    """The reply to the person who subscribed; `held_from`: who reads a channel that nobody approved."""
     if not done.followed:
         return replies.nothing_to_follow(done.snapshot)
     unsafe = "" if done.is_safe else _(UNSAFE_SUBSCRIBED)
@@ -48,9 +47,9 @@ async def subscribed_reply(
         return replies.subscribed(
             done.subscription,
             done.snapshot,
-            note=sentences(("" if is_open else _(NOT_APPROVED), unsafe)),
-            is_held=not is_open,
-            readers=readers,
+            note=sentences(("" if held_from is None else _(NOT_APPROVED), unsafe)),
+            is_held=held_from is not None,
+            readers=held_from or NOBODY_ELSE,
             is_above_card=request.is_typed and request.is_direct,
             twice=also,
         )
@@ -82,14 +81,17 @@ def unsubscribed_reply(done: Unsubscribed, subscriber: Subscriber, execution_id:
     return reply(subscriber, execution_id, note="" if done.is_safe else _(UNSAFE_UNSUBSCRIBED))
 
 
-def rule_made_reply(made: RuleMade, *, is_open: bool = True, readers: Readers = NOBODY_ELSE) -> Message:
-    """The reply to the person who made a rule; `is_open` is False for a channel of `readers` that nobody approved."""
+def rule_made_reply(made: RuleMade, *, held_from: Readers | None = None) -> Message:
+    """The reply to the person who made a rule; `held_from`: who reads a channel that nobody approved."""
     unsafe = "" if made.is_safe else _(UNSAFE_SUBSCRIBED)
     if made.was is not None:
         return rules.rule_changed(made.rule, was=made.was.level, note=unsafe)
-    notes = sentences(("" if is_open else _(NOT_APPROVED), unsafe))
     return rules.rule_made(
-        made.rule, workflows=made.workflows if made.has_run else 0, note=notes, is_held=not is_open, readers=readers
+        made.rule,
+        workflows=made.workflows if made.has_run else 0,
+        note=sentences(("" if held_from is None else _(NOT_APPROVED), unsafe)),
+        is_held=held_from is not None,
+        readers=held_from or NOBODY_ELSE,
     )
 
 

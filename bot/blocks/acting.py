@@ -13,7 +13,7 @@ from bot.blocks import buttons, text, words
 from bot.blocks.facts import as_of_line
 from bot.blocks.language import N_, _
 from bot.blocks.message import Block, Message, actions, context, message, section, view
-from bot.blocks.modals import asking
+from bot.blocks.modals import asking, head
 from bot.blocks.steps import by_priority
 from bot.domain.acting import Act, Action, Question, Result, possible, state_of
 from bot.domain.change import Change
@@ -93,7 +93,7 @@ def question_modal(
     can_do = is_possible and not is_busy
     blocks = [
         section(_(_CHANGED) if has_changed else ""),
-        _head(snapshot),
+        head(snapshot),
         section(_last_words(last, is_busy=is_busy)),
         section(*_question_lines(action, execution, is_possible=is_possible)) if not is_busy else None,
         actions([buttons.do_action(question) if can_do else _look_again(execution.id, action)]),
@@ -111,7 +111,7 @@ def acted_modal(action: Action, result: Result, snapshot: Snapshot, *, refusal: 
         said = [f"⚠️ {text.prose(refusal)}", _("Nothing was done.")] if refusal else [_(_NOT_KNOWN)]
         row = [_look_again(execution_id, action)]
     who = _(_WHO) if result is Result.DONE else ""
-    blocks = [section(*said), _head(snapshot), actions(row), _foot(snapshot, who)]
+    blocks = [section(*said), head(snapshot), actions(row), _foot(snapshot, who)]
     return view(_(_TITLES[action]), blocks, callback_id=CALLBACK_ID)
 
 
@@ -125,15 +125,8 @@ def acted_notice(notice: Change, execution: Execution) -> Message:
     action = Action.RETRY if notice.action == Action.RETRY.value else Action.CANCEL
     line = text.tight(_(_NOTICES[action]).format(person=text.person(notice.by)))
     sign = words.icon(Phase.RETRYING if action is Action.RETRY else Phase.CANCELLING)
-    head = _("{name}: {sentence}").format(name=words.name(execution), sentence=line)
-    return message([context(f"{sign} {line}")], head)
-
-
-def _head(snapshot: Snapshot) -> Block | None:
-    execution = snapshot.execution
-    state = f"{words.snapshot_icon(snapshot)} {words.snapshot_word(snapshot)}"
-    done = words.counts(execution.steps_finished, execution.steps_total)
-    return section(text.bold(execution.title), " · ".join(filter(None, (state, done, words.time_words(snapshot)))))
+    said = _("{name}: {sentence}").format(name=words.name(execution), sentence=line)
+    return message([context(f"{sign} {line}")], said)
 
 
 def _question_lines(action: Action, execution: Execution, *, is_possible: bool) -> list[str]:

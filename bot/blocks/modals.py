@@ -1,9 +1,9 @@
-"""What several modals have in common: how they wait, how they show an error, and what they remember.
+"""What several modals have in common: how they begin and wait, how they show an error, and what they remember.
 
-Lives here: `asking`, `loading_modal`, `error_modal`, a reply as a modal shows it (`without_buttons`), and writing and
-reading what a modal, or the Home tab, carries from one request to the next (Slack's `private_metadata`). Does not live
-here: the fields of modals that are submitted (`fields`), what each modal carries (the siblings). Called by the siblings
-and by `handlers`.
+Lives here: `head`, `asking`, `loading_modal`, `error_modal`, a reply as a modal shows it (`without_buttons`), and
+writing and reading what a modal, or the Home tab, carries from one request to the next (Slack's `private_metadata`).
+Does not live here: the fields of modals that are submitted (`fields`), what each modal carries (the siblings). Called
+by the siblings and by `handlers`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from typing import TypeVar
 
 import msgspec
 
-from bot.blocks import text
+from bot.blocks import text, words
 from bot.blocks.language import Language, _, spoken
 from bot.blocks.message import Block, Message, section, view
 from bot.domain.execution import Value
+from bot.domain.snapshot import Snapshot
 
 ID_LIMIT = 240
 """At most this many characters of an id are carried: JSON may need six for one, and Slack takes 3,000 in all."""
@@ -58,6 +59,14 @@ def parse_metadata(private_metadata: str, kind: type[T]) -> T:
         return msgspec.convert(json.loads(private_metadata), kind)
     except (msgspec.ValidationError, RecursionError, ValueError) as error:
         raise ValueError(f"not the metadata of a {kind.__name__}") from error
+
+
+def head(snapshot: Snapshot) -> Block | None:
+    """Which execution a modal is about, and how far that is."""
+    execution = snapshot.execution
+    state = f"{words.snapshot_icon(snapshot)} {words.snapshot_word(snapshot)}"
+    done = words.counts(execution.steps_finished, execution.steps_total)
+    return section(text.bold(execution.title), " · ".join(filter(None, (state, done, words.time_words(snapshot)))))
 
 
 def asking() -> Block | None:

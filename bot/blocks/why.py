@@ -15,7 +15,7 @@ from bot.blocks.earlier import earlier_lines
 from bot.blocks.failed_steps import Failure, failure_lines
 from bot.blocks.language import N_, _, own_half
 from bot.blocks.message import Block, actions, context, section, view
-from bot.blocks.modals import asking
+from bot.blocks.modals import asking, head
 from bot.domain.acting import Action
 from bot.domain.events import Event, latest
 from bot.domain.execution import FAILED_PHASES, Execution, Step
@@ -57,7 +57,7 @@ def why_modal(snapshot: Snapshot, evidence: Evidence, *, offer: Action | None = 
     has_failed = bool(failure.steps) or execution.phase in FAILED_PHASES
     earlier = earlier_lines(evidence.past, execution.id)
     blocks = [
-        _head(snapshot),
+        head(snapshot),
         section(*(failure_lines(failure, _LINES) if has_failed else [_("Nothing has failed so far.")])),
         *_texts(failure),
         section(*_sub_jobs(failure.steps)),
@@ -73,14 +73,6 @@ def why_modal(snapshot: Snapshot, evidence: Evidence, *, offer: Action | None = 
 def loading_why() -> Block:
     """Opens at once, since a trigger expires after three seconds; `why_modal` replaces it."""
     return view(_(_TITLE), [asking()], callback_id=CALLBACK_ID)
-
-
-def _head(snapshot: Snapshot) -> Block | None:
-    execution = snapshot.execution
-    state = f"{words.snapshot_icon(snapshot)} {words.snapshot_word(snapshot)}"
-    done = words.counts(execution.steps_finished, execution.steps_total)
-    facts = (state, done, words.time_words(snapshot))
-    return section(text.bold(execution.title), " · ".join(filter(None, facts)))
 
 
 def _heading(words_of_it: str) -> str:

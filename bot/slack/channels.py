@@ -64,10 +64,7 @@ async def check_chosen(workspace: Workspace, channel_id: str, asker_id: str) -> 
         InvalidInput: the rules forbid it, the bot cannot post there, or the person is not in it.
         SlackError: Slack could not say.
     """
-    if not _CHANNEL.fullmatch(channel_id):
-        raise InvalidInput(InputProblem.CHANNEL_KIND)
-    if not workspace.rules.allows_channel(channel_id):
-        raise NotAllowed(InputProblem.CHANNEL_NOT_LISTED)
+    _check_listed(workspace, channel_id)
     is_open = await check_channel(workspace, channel_id, asker_id)
     await check_membership(workspace, channel_id, asker_id)
     return is_open
@@ -80,11 +77,15 @@ async def check_may_decide(workspace: Workspace, channel_id: str, asker_id: str)
         InvalidInput: the rules forbid it, or the person is not in it.
         SlackError: Slack could not say.
     """
+    _check_listed(workspace, channel_id)
+    await check_membership(workspace, channel_id, asker_id)
+
+
+def _check_listed(workspace: Workspace, channel_id: str) -> None:
     if not _CHANNEL.fullmatch(channel_id):
         raise InvalidInput(InputProblem.CHANNEL_KIND)
     if not workspace.rules.allows_channel(channel_id):
         raise NotAllowed(InputProblem.CHANNEL_NOT_LISTED)
-    await check_membership(workspace, channel_id, asker_id)
 
 
 async def check_membership(workspace: Workspace, channel_id: str, asker_id: str) -> None:
@@ -134,6 +135,16 @@ async def readers(workspace: Workspace, channel_id: str) -> Readers:
         return Readers(organisations)
     named = await asyncio.gather(*(_name(workspace, each) for each in sorted(organisations)[:MOST_NAMES]))
     return Readers(organisations, tuple(filter(None, named)))
+
+
+async def note_held(workspace: Workspace, channel_id: str, asker_id: str) -> Readers:
+    """Note that a person reads in a reply that messages to a channel are held, so that no message says it again.
+
+    Returns:
+        Who else reads that channel.
+    """
+    await workspace.channels.note_notified(workspace.team_id, channel_id, asker_id)
+    return await readers(workspace, channel_id)
 
 
 async def channels_of(workspace: Workspace, user_id: str) -> frozenset[str] | None:
