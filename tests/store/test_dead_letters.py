@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import msgspec
 import pytest
 from redis import Redis
 
 from bot.domain.change import Change, ChangeKind
+from bot.domain.following import Level
+from bot.domain.search import Match
 from bot.store import Store
+from bot.store.keys import lane_of
 from bot.store.outbox import dead_letters
-from tests.store.following import ALICE, LAB, change, follow, lanes, settle
+from tests.servers import ACCOUNT, let_time_pass
+from tests.store.following import ALICE, LAB, LATER, change, follow, lanes, rule_of, settle
 
 
 async def test_a_dead_destination_is_forgotten_though_not_ending(store: Store) -> None:
@@ -45,3 +51,17 @@ async def test_dead_letters_are_bounded(store: Store, redis: Redis, monkeypatch:
     assert [letter.reason for letter in await store.outbox.dead_letters()] == ["third", "second"]
     (key,) = redis.scan_iter("*:dead")
     assert 0 < int(str(redis.ttl(str(key)))) <= 30 * 86_400
+
+
+async def test_what_a_rule_found_still_takes_no_place(store: Store, redis: Redis) -> None:
+    """It goes on after its letter is resurrected, and does not count against what may be followed by hand."""
+    rule, now = rule_of(LAB, level=Level.STEPS), datetime.now(UTC)
+    await store.rules.put(rule, level=None)
+    await store.enlisting.enlist({LAB: [rule]}, Match("e1", created_at=now), now=now, floor=now - LATER)
+    let_time_pass(redis)
+    (claim,) = await lanes(store)
+    await store.outbox.forget(claim, reason="is_archived")
+    ((row, _),) = await store.outbox.letters.rows()
+    assert await store.outbox.letters.resurrect(row)
+    assert [each.execution_id for each, _ in (await store.subscribers.of(LAB)).items] == ["e1"]
+    assert await store.subscribers._index.enter(lane_of(ACCOUNT, LAB, "e2"), now, most=1) is not None

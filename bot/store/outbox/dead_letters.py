@@ -131,15 +131,17 @@ class DeadLetters:
         lane = Lane.parse(letter.lane)
         if snapshot_of(bytes.fromhex(letter.snapshot).decode(errors=BYTES)).board is not None:
             return False  # somebody asks for a board again
-        since = subscription_of(lane, letter.subscription).created_at
-        await self._index.enter(lane, since)  # before and after: it may hold stale entries, but never miss one
+        subscription = subscription_of(lane, letter.subscription)
+        since, is_by_rule = subscription.created_at, subscription.is_by_rule_only
+        # Before and after: the index may hold stale entries, but never miss one.
+        await self._index.enter(lane, since, is_by_rule=is_by_rule)
         for _ in range(RESTORE_TRIES):
             restored = await self._restore(row, letter)
             if restored != _BUSY:
                 break
             await asyncio.sleep(RETRY_SECONDS)
         if restored == _RESTORED:
-            await self._index.enter(lane, since)
+            await self._index.enter(lane, since, is_by_rule=is_by_rule)
         return bool(restored == _RESTORED)
 
     async def _restore(self, row: str, letter: DeadLetter) -> int:
