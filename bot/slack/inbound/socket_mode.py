@@ -208,6 +208,12 @@ class SocketMode:
         log.info("inbound.socket_ended", reason=link.reason, after_s=round(lasted, 1))
 
     async def _receive(self, client: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:
+        try:
+            await self._answer(client, request)
+        except Exception:
+            log.exception("inbound.request_failed", envelope_id=request.envelope_id)  # the SDK's own logger is silent
+
+    async def _answer(self, client: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:
         """Answer one request. One that cannot be read is acknowledged as well: it would only come again."""
         answer = SocketModeResponse(envelope_id=request.envelope_id)
         try:

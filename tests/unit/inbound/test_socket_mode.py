@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
+from unittest.mock import AsyncMock
 
 import aiohttp
 import pytest
@@ -15,6 +16,7 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_sdk.web.async_client import AsyncWebClient
+from structlog.testing import capture_logs
 
 from bot.metrics import SLACK_REFUSED_REQUESTS
 from bot.network import Network
@@ -227,6 +229,16 @@ async def test_a_bug_ends_no_supervision(monkeypatch: pytest.MonkeyPatch) -> Non
     async with made() as world:
         assert await world.says("after it")
         assert await world.inbound.problem() is None
+
+
+async def test_a_request_that_fails_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no ack, since Slack sends some again; the next one has."""
+    async with made() as world:
+        with monkeypatch.context() as patch, capture_logs() as logs:
+            patch.setattr(socket_mode, "dispatch", AsyncMock(side_effect=ZeroDivisionError))
+            assert not await world.says("help")
+        assert [line["event"] for line in logs if line["log_level"] == "error"] == ["inbound.request_failed"]
+        assert await world.says("help")
 
 
 @pytest.mark.parametrize(
