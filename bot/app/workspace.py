@@ -211,7 +211,9 @@ class WorkspaceRuntime:
             stop.set()
 
     def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks.append(asyncio.create_task(work, name=name))
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(_log_failure)
+        self._tasks.append(task)
 
     async def _end_workers(self, within: timedelta) -> None:
         _, unfinished = await asyncio.wait(self._tasks, timeout=within.total_seconds())
@@ -316,6 +318,13 @@ def access_rules(settings: Settings) -> AccessRules:
         operators=settings.operators,
         operator_groups=settings.operator_groups,
     )
+
+
+def _log_failure(worker: asyncio.Task[None]) -> None:
+    """Log why a worker has failed: `/livez` only names it."""
+    error = None if worker.cancelled() else worker.exception()
+    if error is not None:
+        log.error("service.worker_failed", worker=worker.get_name(), exc_info=error)
 
 
 def _utc_now() -> datetime:

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from bot.app import health as module
 from bot.app.health import Health, Probe
 from bot.app.service import _ended
+from bot.app.workspace import WorkspaceRuntime
 from bot.errors import StoreUnavailable
 from bot.metrics import HANDLERS_REQUESTS
 
@@ -181,3 +182,12 @@ def test_a_store_of_ours_needs_a_restart(is_gone: bool, named: list[str]) -> Non
     engine: Any = SimpleNamespace(is_gone=is_gone)
     assert _ended(workspace, engine) == named
     assert _ended(workspace, None) == ["watcher"]
+
+
+async def test_the_log_says_why_a_worker_ended() -> None:
+    """Liveness only names it."""
+    workspace: Any = SimpleNamespace(_tasks=[])
+    with capture_logs() as logs:
+        WorkspaceRuntime._start(workspace, "watcher", broken())
+        await asyncio.wait(workspace._tasks)
+    assert [(line["event"], line["worker"]) for line in logs] == [("service.worker_failed", "watcher")]
