@@ -3,8 +3,8 @@
 -- How long what waits is remembered after it was last asked about, in ms: it may have ended in another way meanwhile.
 local FORGOTTEN_AFTER = 2 * 3600 * 1000
 
--- A row is `since ms|limit|kind`; fields of a newer version are ignored. Kinds: `count` (too many), `fading` (too many, but one of them recovered) and `place`
--- (GCS shows nothing of what is followed). Nil when the reason is not braked.
+-- A row is `since ms|limit|kind`; fields of a newer version are ignored. Kinds: `count` (too many), `fading` (too many,
+-- but one of them recovered) and `place` (GCS shows nothing of what is followed). Nil when the reason is not braked.
 local function read_brake(prefix, reason)
   local row = redis.call('HGET', prefix .. 'on', reason)
   local since, limit, kind = string.match(row or '', '^(%d+)|(%d+)|(%l+)')

@@ -2,7 +2,8 @@
 -- KEYS: partition prefix
 -- lane, subscription, text: of the message: lane, row, header and snapshot; field: stands for the end; item: the end, JSON;
 -- rest: ms without another end until the message is due; most: ms since its first end until it is due in any case
--- Returns {'waits', ms until the message is due, why Slack has refused it or ''}, {'posted', channel, ts}, or {'own'}: the message is without this end
+-- Returns {'waits', ms until the message is due, why Slack has refused it or ''}, {'posted', channel, ts}, or {'own'}:
+-- the message is without this end
 local prefix, lane, subscription, text, field, item, rest, most = KEYS[1], unpack(ARGV)
 local execution, subscriber = split_lane(lane)
 local caught, now = caught_of(prefix, lane), now_ms()

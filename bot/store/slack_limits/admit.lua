@@ -1,7 +1,7 @@
 -- Let one call to Slack go out now, or say when it may; until then the lane keeps its place.
 -- KEYS: prefix of a workspace's limits
--- priority: 0 first, a half between two; slow_start: µs; probe: µs that a probe may take; place_kept: µs for which a place is kept after
--- the time that was said; then per bucket: name, µs between two calls, µs of burst
+-- priority: 0 first, a half between two; slow_start: µs; probe: µs that a probe may take; place_kept: µs for which a
+-- place is kept after the time that was said; then per bucket: name, µs between two calls, µs of burst
 -- Returns ms to wait (0: go), 1 when Slack was not answering
 -- While Slack does not answer, nobody gets a place: when it does, all ask again, in the order in which they are claimed.
 -- A bucket is a moment: when its next call would leave if all left evenly (GCRA). A lane that must wait does so in the

@@ -1,10 +1,10 @@
 -- Subscribe because rules of the subscriber match a new execution: once, whatever has become of that since.
 -- KEYS: partition prefix
 -- subscription: a row; text: header and snapshot, for an execution that is not watched; revision: of that snapshot;
--- created: ms, of the execution; floor: ms, executions older than that were scanned before; keep_ms: for how long one that is older
--- than the floor is still remembered; card_wait: ms until the card is posted if no poll shows anything by then; missed:
--- entry of what the subscriber has missed of a watched execution, or ''; rank: of that; known: revision in the
--- store when the caller read it, '' for an execution that was not watched then
+-- created: ms, of the execution; floor: ms, executions older than that were scanned before; keep_ms: for how long one
+-- that is older than the floor is still remembered; card_wait: ms until the card is posted if no poll shows anything by
+-- then; missed: entry of what the subscriber has missed of a watched execution, or ''; rank: of that; known: revision in
+-- the store when the caller read it, '' for an execution that was not watched then
 -- Returns {what was done, subscription's row}: 'made', 'louder' or 'kept' where somebody follows it by hand, 'seen' or
 -- 'old'; or a number when the store has another revision than `known`, or the snapshot is behind it: then nothing is
 -- written
