@@ -211,7 +211,7 @@ def forgotten(subscriptions: int, owned: int, letters: int, channels: int) -> Me
     ]
     amounts = (subscriptions, letters, owned, channels)
     found = text.listed(part for part, amount in zip(deleted, amounts, strict=True) if amount)
-    line = _("There was nothing to delete: I keep nothing about you.")
+    line = _("There is nothing to delete: I keep nothing about you.")
     if found:
         line = _("I deleted {data}.").format(data=found)
     more = _("My operators keep log lines with your id, and our messages stay in Slack.")

@@ -42,6 +42,18 @@ async def test_who_stopped_a_channel_is_named(rig: Rig, bob: str) -> None:
     assert rig.left_over() == []
 
 
+@pytest.mark.parametrize("by_owner", [True, False])
+async def test_a_stop_needs_no_channel(rig: Rig, bob: str, *, by_owner: bool) -> None:
+    """It takes no posts any more, and somebody stops it: the owner reads who did, and of no other end."""
+    execution = await rig.followed(rig.lab)
+    rig.slack.remove_bot(rig.lab)
+    await stop(rig, execution, rig.alice if by_owner else bob)
+    await rig.later(times=2)
+    assert [f"<@{bob}> stopped following" in text for text in rig.texts(rig.alice)] == [True] * (not by_owner)
+    assert rig.left_over() == []
+    assert await rig.store.outbox.dead_letters() == []
+
+
 async def test_a_channel_asks_for_its_successes(rig: Rig, bob: str) -> None:
     """The thread names who did, the card says so, and a mute in between takes nothing of it away."""
     execution = await rig.followed(rig.lab)

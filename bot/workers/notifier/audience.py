@@ -87,8 +87,7 @@ class Audience:
         return found or ChannelRecord(is_shared=is_shared, looked_at=delivery.claim.now)
 
     async def _hold(self, delivery: Delivery, why: str, notified: frozenset[str]) -> bool:
-        is_news = delivery.claim.notification.snapshot.rule_news is not None
-        if delivery.subscription.is_ending and not is_news and all(each.kind.is_notice for each in delivery.pending):
+        if delivery.has_only_goodbyes:
             return False
         if delivery.waited > HELD:
             raise Undeliverable(why)

@@ -232,6 +232,12 @@ class Delivery:
         """Whether somebody, or the end of a rule, ended the subscription, and what was pending was dropped."""
         return self.subscription.is_ending and not self.is_over
 
+    @property
+    def has_only_goodbyes(self) -> bool:
+        """Whether nothing is left to be posted but who ended the subscription of an execution, or a board."""
+        is_news = self.claim.notification.snapshot.rule_news is not None
+        return self.subscription.is_ending and not is_news and all(each.kind.is_notice for each in self.pending)
+
     def mark(self, part: str, last: Change | None = None) -> Mark:
         """The mark of a message that reports this lane up to a change."""
         return Mark(self.lane, part, last.revision, milliseconds(last.at - EPOCH)) if last else Mark(self.lane, part, 0)

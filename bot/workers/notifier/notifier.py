@@ -133,7 +133,10 @@ class Notifier:
                 else:
                     await self._end_unseen(delivery)
             except Undeliverable as error:
-                await self._give_up(delivery, error)
+                if not delivery.has_only_goodbyes:
+                    await self._give_up(delivery, error)
+                else:  # what somebody has ended needs no other end
+                    await self._end_unseen(delivery)
             except (OutcomeUnknown, SlackUnavailable) as error:
                 if not self._is_hopeless(delivery, error):
                     raise
