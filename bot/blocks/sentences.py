@@ -328,6 +328,7 @@ _UNDELIVERABLE: dict[str, str] = {
         "another organisation has joined the channel since a member approved that I post there, so a member "
         "has to approve it again"
     ),
+    "person_not_allowed": N_("that person may not use me any more"),
     "channel_not_listed": N_("I am no longer allowed in that channel: ask this bot's operator to allow it"),
 }
 """Slack's codes for a destination that cannot be reached, each with what a person can do about it."""

@@ -1,8 +1,8 @@
 """Which language a person or channel reads: their own choice, else that of their Slack, else the default.
 
-Lives here: `Languages`, which knows time zones, too, since Slack says both at once. Does not live here: the texts
-(`bot.blocks.language`), where choices are kept (`bot.store.languages`). Called by the middleware and the listeners,
-through `bot.slack.workspace`, and by the notifier.
+Lives here: `Languages`, which knows time zones and guests, too, since Slack says all of it at once. Does not live
+here: the texts (`bot.blocks.language`), where choices are kept (`bot.store.languages`). Called by the middleware and
+the listeners, through `bot.slack.workspace`, and by the notifier.
 
 Nothing here waits for long and nothing fails: if a language is not known in time, the default is used, and the next
 message has the right one. Slack says which language somebody uses only with the optional scope `users:read`.
@@ -58,11 +58,13 @@ class _Profile(NamedTuple):
 
     locale: str
     zone: str
+    is_guest: bool
 
     @classmethod
     def of(cls, user: Mapping[str, Any]) -> Self:
         """What an answer of `users.info` says; empty where it says nothing."""
-        return cls(str(user.get("locale") or ""), str(user.get("tz") or ""))
+        is_guest = bool(user.get("is_restricted") or user.get("is_ultra_restricted"))
+        return cls(str(user.get("locale") or ""), str(user.get("tz") or ""), is_guest)
 
 
 class Languages:
@@ -93,12 +95,13 @@ class Languages:
 
     async def zone(self, user_id: str) -> str:
         """The time zone of a person's Slack, such as `Asia/Shanghai`; empty if Slack does not say it in time."""
-        try:
-            async with asyncio.timeout(WITHIN_SECONDS):
-                return (await self._profiles.get(user_id, self._profile_of(user_id))).zone
-        except (SlackError, TimeoutError) as error:
-            log.debug("slack.zone_unknown", kind=type(error).__name__)
-            return ""
+        profile = await self._profile(user_id)
+        return profile.zone if profile else ""
+
+    async def is_guest(self, user_id: str) -> bool:
+        """Whether a person is a guest; False if Slack does not say it in time."""
+        profile = await self._profile(user_id)
+        return profile is not None and profile.is_guest
 
     def note(self, user_id: str, user: Mapping[str, Any]) -> None:
         """Slack has described a person for another reason, so it need not be called again."""
@@ -138,6 +141,15 @@ class Languages:
         except StoreUnavailable:
             return None
         return Language(found) if found in set(Language) else None
+
+    async def _profile(self, user_id: str) -> _Profile | None:
+        """What Slack says about a person; None if it does not in time."""
+        try:
+            async with asyncio.timeout(WITHIN_SECONDS):
+                return await self._profiles.get(user_id, self._profile_of(user_id))
+        except (SlackError, TimeoutError) as error:
+            log.debug("slack.profile_unknown", kind=type(error).__name__)
+            return None
 
     def _profile_of(self, user_id: str) -> Callable[[], Awaitable[_Profile]]:
         async def profile() -> _Profile:

@@ -33,7 +33,7 @@ from bot.errors import (
 from bot.slack.errors import KNOWN_CODES, slack_error
 from tests.messages.world import ID
 
-OWN_CODES = ("channel_not_approved", "channel_not_listed")
+OWN_CODES = ("channel_not_approved", "channel_not_listed", "person_not_allowed")
 """Why the bot itself delivers nothing somewhere."""
 WITHOUT_SENTENCE = (InvalidInput, NotAllowed, SettingsInvalid, PortUnavailable)
 """Errors without a sentence of their own: problems have the next table, and operators read the others."""

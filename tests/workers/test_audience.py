@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from bot.domain.access import AccessRules
+from bot.slack.languages import Languages
 from bot.workers.notifier import Notifier, audience
 from sandbox import story
 from sandbox.slack.catalogue import all_scopes
@@ -262,3 +265,65 @@ async def test_a_channel_taken_off_the_list_waits(rig: Rig) -> None:
     assert all("ask this bot's operator" in text for text in held)
     await rig.deliver()
     assert rig.read(rig.lab) == ["card"]
+
+
+class Guests:
+    """Slack that says of everybody that they are guests."""
+
+    async def user(self, user_id: str) -> Mapping[str, Any]:
+        """What it says about a person."""
+        return {"id": user_id, "is_restricted": True}
+
+
+def guarded(rig: Rig, access: AccessRules) -> Notifier:
+    """A notifier with these rules, for which everybody is a guest."""
+    languages = Languages(Guests(), rig.store.languages)
+    return Notifier(rig.door, rig.store, ample_limits(rig.store), access=access, languages=languages)
+
+
+NOBODY_MAY = pytest.mark.parametrize(
+    "access", [AccessRules(), AccessRules(guests=True, users=frozenset({"U9"}))], ids=["guests", "unlisted"]
+)
+
+
+@NOBODY_MAY
+async def test_who_may_not_ask_reads_nothing(rig: Rig, access: AccessRules) -> None:
+    """What somebody followed when they still were allowed to waits, and comes once they are again."""
+    execution = await rig.followed(rig.alice)
+    await rig.step(execution, to="succeeded")
+    edits = rig.times("chat.update")
+    await guarded(rig, access).run_once()
+    assert (rig.read(rig.alice), rig.times("chat.update")) == (["card"], edits)
+    await rig.later()
+    assert rig.read(rig.alice) == ["card", "change 2"]
+    assert rig.left_over() == []
+
+
+@NOBODY_MAY
+async def test_after_a_week_their_subscription_ends(
+    rig: Rig, access: AccessRules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a dead letter for those who run the bot; nobody reads of it."""
+    execution = await rig.followed(rig.alice)
+    await rig.step(execution, to="succeeded")
+    monkeypatch.setattr(audience, "HELD", timedelta(0))
+    await guarded(rig, access).run_once()
+    assert rig.read(rig.alice) == ["card"]
+    assert [letter.reason for letter in await rig.store.outbox.dead_letters()] == [audience.NOT_ALLOWED]
+    assert rig.left_over() == []
+
+
+@pytest.mark.parametrize(
+    "access",
+    [
+        AccessRules(guests=True),
+        AccessRules(guests=True, groups=frozenset({"S1"})),
+        AccessRules(guests=True, users=frozenset({"U9"}), groups=frozenset({"S1"})),
+    ],
+)
+async def test_who_may_perhaps_ask_reads_on(rig: Rig, access: AccessRules) -> None:
+    """Guests where they are allowed, and whom a group may let in."""
+    execution = await rig.followed(rig.alice)
+    await rig.step(execution, to="succeeded")
+    await guarded(rig, access).run_once()
+    assert rig.read(rig.alice) == ["card", "change 2"]

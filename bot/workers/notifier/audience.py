@@ -1,7 +1,9 @@
-"""Who reads a channel, asked before anything is written there: other organisations read nothing until that is approved.
+"""Who reads a message, asked before it is written: other organisations read nothing until that is approved.
 
 Lives here: `Audience`. Does not live here: what a record of a channel means (`bot.domain.access`), the approval
-(`handlers.actions`). Called by `notifier` before each delivery to a channel.
+(`handlers.actions`). Called by `notifier` before each delivery.
+
+Somebody who may not ask any more reads nothing either, or a guest would go on reading what they could not even stop.
 
 What is held is not lost: the lane is tried again, sooner when somebody approves the channel, and its owner reads once
 what it waits for. After `HELD` it is given up like any other channel that cannot be reached.
@@ -9,6 +11,7 @@ what it waits for. After `HELD` it is given up like any other channel that canno
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import structlog
@@ -33,13 +36,14 @@ HELD = timedelta(days=7)
 """At most how long a message waits for an approval."""
 
 NOT_APPROVED, HAS_GROWN, NOT_LISTED = "channel_not_approved", "channel_has_grown", "channel_not_listed"
+NOT_ALLOWED = "person_not_allowed"
 """Why messages are held; `bot.blocks.sentences` has a clause for each."""
 
 log = structlog.get_logger()
 
 
 class Audience:
-    """The channels of a workspace, as the notifier sees them."""
+    """The people and channels of a workspace, as the notifier sees them."""
 
     def __init__(self, channels: Channels, messenger: Messenger, rules: AccessRules) -> None:
         self._channels, self._messenger, self._rules = channels, messenger, rules
@@ -48,13 +52,13 @@ class Audience:
         """Whether a lane may be delivered; False when there is nothing to deliver because it has ended meanwhile.
 
         Raises:
-            Deferred: it waits for an approval, or for a look at the channel.
+            Deferred: it waits for an approval, for a person to be allowed again, or for a look at the channel.
             Undeliverable: it has waited for `HELD`, or Slack knows no such channel.
             SlackError: Slack does not say who reads it.
         """
         subscriber = delivery.subscription.subscriber
         if subscriber.is_person:
-            return True
+            return await self._may_read(subscriber.id) or await self._hold(delivery, NOT_ALLOWED, {subscriber.id})
         record = await self._channels.find(subscriber.team_id, subscriber.id)
         if not self._rules.allows_channel(subscriber.id):
             return await self._hold(delivery, NOT_LISTED, record.notified if record else frozenset())
@@ -62,6 +66,13 @@ class Audience:
             record = await self._look(delivery, record)
         why = HAS_GROWN if record.has_grown else NOT_APPROVED
         return record.is_open or await self._hold(delivery, why, record.notified)
+
+    async def _may_read(self, user_id: str) -> bool:
+        """Whether a person may still ask, as far as that is known; who is in which group is not looked up here."""
+        rules = self._rules
+        if rules.unlisted(user_id, is_in_group=bool(rules.groups), is_group_unreadable=False):
+            return False
+        return rules.guests or not await self._messenger.is_guest(user_id)
 
     @staticmethod
     def _is_old(record: ChannelRecord, now: datetime) -> bool:
@@ -86,7 +97,7 @@ class Audience:
             log.warning("notifier.channel_has_grown", channel=channel.id, organisations=joined)
         return found or ChannelRecord(is_shared=is_shared, looked_at=delivery.claim.now)
 
-    async def _hold(self, delivery: Delivery, why: str, notified: frozenset[str]) -> bool:
+    async def _hold(self, delivery: Delivery, why: str, notified: Collection[str]) -> bool:
         if delivery.has_only_goodbyes:
             return False
         if delivery.waited > HELD:

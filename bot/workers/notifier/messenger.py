@@ -95,6 +95,10 @@ class Messenger:
             return Language.ENGLISH
         return await self._languages.of(delivery.claim.lane.team_id, reader_id)
 
+    async def is_guest(self, user_id: str) -> bool:
+        """Whether a person is a guest, as far as Slack says."""
+        return self._languages is not None and await self._languages.is_guest(user_id)
+
     async def call(
         self,
         delivery: Delivery,
