@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 from time import monotonic
 
 from msgspec.structs import replace
@@ -45,6 +46,9 @@ from bot.store.subscriptions import Decided, SubscriptionChanged
 
 FORGET_WITHIN = timedelta(minutes=1)
 """At most how long it takes to delete what is kept about a person: all executions are searched."""
+
+SHARED_ONCE = timedelta(seconds=10)
+"""Within this time the same person shares the same execution with the same channel once: who waits may press twice."""
 
 REDRAW_SECONDS = 0.2
 """How long a refreshed card waits before it checks again whether the watcher has seen what GCS shows."""
@@ -122,7 +126,7 @@ class Subscriptions:
     ) -> None:
         """`default_level` is for those who name none, and have not chosen one."""
         self._subscribers, self._people = store.subscribers, store.people
-        self._homes, self._logs = store.homes, store.logs
+        self._homes, self._logs, self._requests = store.homes, store.logs, store.requests
         self._allowance, self._cadence, self._now, self._default_level = allowance, cadence, now, default_level
         self._reads = Reads(gcs, store.subscribers, store.history, cadence=cadence, now=now)
         searches = SharedSearches(gcs, within=WITHIN, now=now)
@@ -292,6 +296,11 @@ class Subscriptions:
         forgotten = await in_time(self._people.forget(person.id), within=FORGET_WITHIN)
         audit("person.forgotten", team=person.team_id, subscriber=person.id, subscriptions=forgotten.subscriptions)
         return forgotten
+
+    async def is_new_share(self, channel: Subscriber, execution_id: str, *, by: str) -> bool:
+        """Whether `by` has not just shared an execution with a channel; notes that they do."""
+        identity = sha256(f"share {channel.id} {execution_id} {by}".encode()).hexdigest()
+        return await in_time(self._requests.is_first(channel.team_id, identity, within=SHARED_ONCE))
 
     async def resume(self, channel: Subscriber) -> None:
         """Deliver what waits for a channel, since it may be written to now."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bot.blocks import shared_summary
 from bot.blocks.language import speaking
+from bot.domain.following import Subscriber
 from bot.slack.channels import check_audience
 from bot.slack.responses import respond
 from bot.slack.workspace import Workspace
@@ -18,7 +19,7 @@ from handlers.request import Request
 async def share_with_channel(
     request: Request, execution_id: str, subscriptions: Subscriptions, workspace: Workspace
 ) -> None:
-    """Show everyone in the channel of the request a summary, freshly polled, in the channel's language.
+    """Show everyone in the channel of the request a summary, freshly polled, in the channel's language; not twice.
 
     Raises:
         NotAllowed: others than people of ours read it, or Slack does not say who does.
@@ -28,4 +29,7 @@ async def share_with_channel(
     summary = await subscriptions.summary(workspace.team_id, execution_id, asker.id)
     with speaking(await workspace.languages.of(workspace.team_id, request.channel_id)):
         message = shared_summary(summary.snapshot, now=workspace.now(), shared_by=asker.id)
+    channel = Subscriber(team_id=workspace.team_id, id=request.channel_id)
+    if not await subscriptions.is_new_share(channel, execution_id, by=asker.id):
+        return
     await respond(workspace.slack, request.response_url, message, is_public=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from sandbox import story
@@ -43,6 +45,19 @@ async def test_share_shows_it_to_all(talk: World, running: str, channel: dict[st
     assert f"shared by <@{carol.id}>" in shared.text
     assert "Its card comes as a direct message." in (await dave.gets("Follow", shared)).text
     assert "You follow no executions." in (await carol.types("list")).text
+
+
+async def test_two_presses_share_it_once(talk: World, carol: Person, running: str) -> None:
+    """It takes a moment, and who presses again wants no second message for everybody. Others share it, too."""
+    summary = await carol.types(running)
+    await asyncio.gather(*(carol.presses("Share to channel", summary) for _ in range(2)))
+    await carol.card(carol.channel)
+    dave = Person(talk, carol.channel, talk.slack.add_user("dave"))
+    talk.slack.workspace.channels[carol.channel].members.add(dave.id)
+    await dave.presses("Share to channel", await dave.types(running))
+    by_dave = f"shared by <@{dave.id}>"
+    await talk.slack.wait_for(lambda: by_dave in talk.slack.messages(carol.channel)[-1].text)
+    assert len(talk.slack.messages(carol.channel)) == 2
 
 
 async def test_share_from_a_direct_message(talk: World, running: str) -> None:

@@ -84,6 +84,10 @@ class FakeSubscriptions:
         self.channels: Collection[str] | None = None
         """Which channels the person was said to be in who has opened their Home last; None: not known."""
 
+    async def is_new_share(self, channel: Subscriber, execution_id: str, *, by: str) -> bool:
+        """Each is new."""
+        return bool(channel.id and execution_id and by)
+
     def _note(self, *asked: Any) -> None:
         self.asked.append(asked)
         if self.error is not None:
