@@ -81,7 +81,7 @@ NOTIFIER_WAITS = Counter(
 )
 NOTIFIER_PAUSES = Counter("execution_bot_notifier_pauses_total", "Pauses of calls to Slack, by cause.", ["why"])
 NOTIFIER_HELD = Counter(
-    "execution_bot_notifier_held_total", "Deliveries to channels that wait because of who reads there.", ["why"]
+    "execution_bot_notifier_held_total", "Deliveries that wait because of who would read them.", ["why"]
 )
 NOTIFIER_OLDEST_SECONDS = Gauge(
     "execution_bot_notifier_oldest_seconds",

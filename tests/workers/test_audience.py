@@ -300,6 +300,17 @@ async def test_who_may_not_ask_reads_nothing(rig: Rig, access: AccessRules) -> N
 
 
 @NOBODY_MAY
+async def test_owners_who_may_not_ask_read_nothing(rig: Rig, access: AccessRules) -> None:
+    """Nor why a channel of theirs cannot be reached, which names the execution."""
+    execution = await rig.followed(rig.lab)
+    await rig.step(execution)
+    rig.slack.archive(rig.lab)
+    await guarded(rig, access).run_once()
+    assert rig.read(rig.alice) == []
+    assert [letter.owner for letter in await rig.store.outbox.dead_letters()] == [rig.alice]
+
+
+@NOBODY_MAY
 async def test_after_a_week_their_subscription_ends(
     rig: Rig, access: AccessRules, monkeypatch: pytest.MonkeyPatch
 ) -> None:

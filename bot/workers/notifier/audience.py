@@ -58,7 +58,8 @@ class Audience:
         """
         subscriber = delivery.subscription.subscriber
         if subscriber.is_person:
-            return await self._may_read(subscriber.id) or await self._hold(delivery, NOT_ALLOWED, {subscriber.id})
+            may_read = await self._messenger.may_read(subscriber.id)
+            return may_read or await self._hold(delivery, NOT_ALLOWED, {subscriber.id})
         record = await self._channels.find(subscriber.team_id, subscriber.id)
         if not self._rules.allows_channel(subscriber.id):
             return await self._hold(delivery, NOT_LISTED, record.notified if record else frozenset())
@@ -66,13 +67,6 @@ class Audience:
             record = await self._look(delivery, record)
         why = HAS_GROWN if record.has_grown else NOT_APPROVED
         return record.is_open or await self._hold(delivery, why, record.notified)
-
-    async def _may_read(self, user_id: str) -> bool:
-        """Whether a person may still ask, as far as that is known; who is in which group is not looked up here."""
-        rules = self._rules
-        if rules.unlisted(user_id, is_in_group=bool(rules.groups), is_group_unreadable=False):
-            return False
-        return rules.guests or not await self._messenger.is_guest(user_id)
 
     @staticmethod
     def _is_old(record: ChannelRecord, now: datetime) -> bool:

@@ -16,6 +16,7 @@ import structlog
 from bot import metrics
 from bot.blocks import Message
 from bot.blocks.language import Language
+from bot.domain.access import AccessRules
 from bot.domain.priority import Priority
 from bot.domain.snapshot import Receipt
 from bot.errors import (
@@ -76,8 +77,10 @@ Fallbacks = Sequence[Render]
 class Messenger:
     """Slack, as the notifier uses it."""
 
-    def __init__(self, messages: Messages, limits: SlackLimits, languages: Languages | None = None) -> None:
-        self.messages, self._limits, self._languages = messages, limits, languages
+    def __init__(
+        self, messages: Messages, limits: SlackLimits, rules: AccessRules, languages: Languages | None = None
+    ) -> None:
+        self.messages, self._limits, self._rules, self._languages = messages, limits, rules, languages
         self._token = TokenCheck(messages)
         self._dms: dict[str, str] = {}
         self._attempts: dict[str, int] = {}
@@ -95,9 +98,12 @@ class Messenger:
             return Language.ENGLISH
         return await self._languages.of(delivery.claim.lane.team_id, reader_id)
 
-    async def is_guest(self, user_id: str) -> bool:
-        """Whether a person is a guest, as far as Slack says."""
-        return self._languages is not None and await self._languages.is_guest(user_id)
+    async def may_read(self, user_id: str) -> bool:
+        """Whether a person may still ask, as far as that is known; who is in which group is not looked up here."""
+        rules = self._rules
+        if rules.unlisted(user_id, is_in_group=bool(rules.groups), is_group_unreadable=False):
+            return False
+        return rules.guests or self._languages is None or not await self._languages.is_guest(user_id)
 
     async def call(
         self,

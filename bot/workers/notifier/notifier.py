@@ -83,7 +83,7 @@ class Notifier:
     ) -> None:
         """`access` says which channels may read; without `languages` everybody reads the default one."""
         self._outbox, self._brake, self._history, self._rules = store.outbox, store.brake, store.history, store.rules
-        self._messenger = Messenger(messages, limits, languages)
+        self._messenger = Messenger(messages, limits, access, languages)
         self._audience = Audience(store.channels, self._messenger, access)
         self._catch_up = CatchUp(store.outbox, self._messenger)
         self._failures = CardFailures()

@@ -27,14 +27,15 @@ _KINDS = {"dead": "undeliverable", "held": "held", "notice": "notice"}
 async def notify_owner(delivery: Delivery, messenger: Messenger, mark: Mark, message: Message) -> None:
     """Post `message` to the owner of a lane's subscription, with `mark`, unless an earlier worker has.
 
-    Nobody is notified of a subscription without an owner: that person's data was deleted.
+    Nobody is notified of a subscription without an owner: that person's data was deleted. Nor is an owner who may not
+    ask any more.
 
     Raises:
         SlackError: Slack refuses, or does not answer.
         Deferred: it is not admitted now.
     """
     owner, kind = delivery.subscription.owner, _KINDS[mark.part]
-    if not owner:
+    if not owner or not await messenger.may_read(owner):
         log.info("notifier.no_owner", lane=str(delivery.claim.lane), kind=kind)
         return
     channel = await messenger.dm(delivery, owner)
