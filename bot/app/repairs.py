@@ -104,7 +104,7 @@ def _dead_letters(on_store: OnStore) -> typer.Typer:
         """Write all dead letters to a file, which only you can read; they hold ids and error texts."""
         rows = [row for row, _ in on_store(lambda store: store.outbox.letters.rows())]
         _write(file, rows)
-        typer.echo(f"{len(rows)} written.")
+        typer.echo(f"{len(rows)} written.", err=True)  # FILE may be standard output
 
     @letters.command("import")
     def import_(file: _Read) -> None:

@@ -68,6 +68,7 @@ async def test_dead_letters_are_repaired_beside_the_bot(tmp_path: Path) -> None:
         (tmp_path / "letters.jsonl").touch(mode=0o644)
         assert await letters("export", "letters.jsonl") == "1 written.\n"
         assert (tmp_path / "letters.jsonl").stat().st_mode & 0o777 == 0o600
+        assert execution in await letters("export", "/dev/stdout")
         assert "deleted" in await letters("purge", "all")
         assert await letters() == "There are none.\n"
         assert await letters("import", "letters.jsonl") == "1 added.\n"

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 import structlog
+import typer
 from typer.testing import CliRunner, Result
 
 from bot import __version__
-from bot.app import checks, service
+from bot.app import checks, repairs, service
 from bot.app.checks import CheckResult
 from bot.app.cli import app
 from bot.errors import PortUnavailable, SettingsInvalid, SlackBadCredentials
@@ -115,3 +116,12 @@ def test_a_start_that_fails_says_why(monkeypatch: pytest.MonkeyPatch, error: Exc
     assert result.exit_code == code
     assert line in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_an_export_prints_nothing_of_its_own(tmp_path: Path) -> None:
+    """The file may be standard output, where another line would be no letter."""
+    commands = typer.Typer()
+    repairs.add_to(commands, lambda _work: [("a letter", None)])
+    result = CliRunner().invoke(commands, ["dead-letters", "export", str(tmp_path / "letters")])
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "1 written.\n")
+    assert (tmp_path / "letters").read_text() == "a letter\n"

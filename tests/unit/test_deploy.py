@@ -6,6 +6,7 @@ The tests of nginx are skipped where it is not installed; with `REQUIRE_NGINX=1`
 from __future__ import annotations
 
 import asyncio
+import configparser
 import io
 import os
 import shutil
@@ -22,6 +23,9 @@ import trustme
 import yaml
 from aiohttp import web
 
+from bot.app.console import EXIT_SETTINGS
+from bot.app.service import STOP_WITHIN
+from bot.settings.fields import NAMES, SECRETS
 from bot.slack.inbound import PATH
 from tests.ports import free_ports
 
@@ -29,6 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = (ROOT / "deploy" / "nginx.conf").read_text(encoding="utf-8")
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
 INGRESS = list(yaml.safe_load_all((ROOT / "deploy" / "ingress.yaml").read_text(encoding="utf-8")))
+DEPLOYMENT = list(yaml.safe_load_all((ROOT / "deploy" / "deployment.yaml").read_text(encoding="utf-8")))
 PATIENCE = 20.0
 
 MAIN = """
@@ -223,3 +228,32 @@ def test_compose_has_a_profile_for_http() -> None:
 def test_the_image_opens_its_health_port() -> None:
     """A container has no other way in, and only what is published can be reached."""
     assert "HEALTH_HOST=0.0.0.0" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
+
+
+def test_the_deployment_gives_known_settings() -> None:
+    """Each secret is a file that the volume brings, for a user that may not write anywhere else."""
+    secret, deployment = DEPLOYMENT
+    pod = deployment["spec"]["template"]["spec"]
+    (bot,) = pod["containers"]
+    given = {each["name"]: each["value"] for each in bot["env"]}
+    files = {name: Path(value) for name, value in given.items() if name.endswith("_FILE")}
+    assert {name.removesuffix("_FILE") for name in given} <= {*NAMES}
+    assert {name.removesuffix("_FILE") for name in files} <= SECRETS
+    assert {path.name for path in files.values()} == set(secret["stringData"])
+    assert {str(path.parent) for path in files.values()} == {each["mountPath"] for each in bot["volumeMounts"]}
+    assert [each["secret"]["secretName"] for each in pod["volumes"]] == [secret["metadata"]["name"]]
+    assert pod["securityContext"]["fsGroup"] == 10001  # or the user could not read files of mode 0440
+    assert "10001:10001" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert bot["livenessProbe"]["httpGet"] == bot["readinessProbe"]["httpGet"] == {"path": "/livez", "port": "health"}
+    assert INGRESS[0]["spec"]["selector"] == deployment["spec"]["template"]["metadata"]["labels"]
+
+
+def test_the_unit_stops_the_bot_alone() -> None:
+    """The embedded store ends last, and wrong settings are no reason to start again."""
+    unit = configparser.ConfigParser(interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]  # names keep their capitals
+    unit.read(ROOT / "deploy" / "execution-bot.service")
+    service = unit["Service"]
+    assert (service["KillMode"], service["RestartPreventExitStatus"]) == ("mixed", str(EXIT_SETTINGS))
+    assert int(service["TimeoutStopSec"]) > STOP_WITHIN.total_seconds() + 5
+    assert service["ExecStart"].endswith("python -m bot run")

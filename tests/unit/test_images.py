@@ -1,4 +1,4 @@
-"""`make images`: every image that the deployment uses is pinned by the digest of its tag."""
+"""`make images` pins every image by the digest of its tag, and `make audit` looks at all that is installed."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 FILES = ("Makefile", "Dockerfile", "compose.yaml")
+LOCKS = ("requirements.lock", "requirements-embedded.lock")
 IMAGE = re.compile(r"^(?:FROM|\s*image:) (\S+)", re.MULTILINE)
 
 
@@ -41,3 +44,32 @@ def test_no_image_lacks_a_digest() -> None:
     images = [image for name in FILES[1:] for image in IMAGE.findall((ROOT / name).read_text())]
     assert len(images) == 3
     assert all(re.search(r"@sha256:[0-9a-f]{64}$", image) for image in images)
+
+
+def program(folder: Path, name: str, script: str) -> None:
+    """A program in place of one that `make audit` installs."""
+    file = folder / ".venv-audit" / "bin" / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"#!/bin/sh\n{script}\n")
+    file.chmod(0o755)
+
+
+@pytest.mark.parametrize("fails", [None, "cyclonedx-py", "pip-audit", "hadolint"])
+def test_an_audit_reads_what_is_installed(tmp_path: Path, fails: str | None) -> None:
+    """Both lock files are in the list of parts and looked up; what any of the tools finds is a failure."""
+    for name in ("Makefile", "Dockerfile", *LOCKS):
+        shutil.copy(ROOT / name, tmp_path)
+    program(tmp_path, "cyclonedx-py", 'cat > read; echo \'"bom-ref": "requirements-L1"\' > sbom.json')
+    program(tmp_path, "pip-audit", 'echo "$@" > asked')
+    program(tmp_path, "hadolint", 'test -e "$1"')
+    if fails:
+        program(tmp_path, fails, "exit 1")
+    (tmp_path / ".venv-audit" / ".made").touch()
+    make = shutil.which("make")
+    assert make
+    done = subprocess.run([make, "audit"], cwd=tmp_path, check=False, capture_output=True, text=True)  # noqa: S603  # our own Makefile
+    assert (done.returncode != 0) is bool(fails), done
+    if fails is None:
+        assert (tmp_path / "read").read_text() == "".join((ROOT / name).read_text() for name in LOCKS)
+        assert (tmp_path / "asked").read_text().split("-r ")[1:] == [f"{LOCKS[0]} ", f"{LOCKS[1]}\n"]
+        assert "sbom.json names 1 components." in done.stdout
