@@ -1,10 +1,11 @@
-"""How far this machine's clock is off, by the `Date` of answers that come anyway.
+"""How far this machine's clock is off, by the `Date` of answers that come anyway, and by the store's clock.
 
-Lives here: `ClockSkew`. Does not live here: who hands it the answers (`bot.slack.client`, `bot.gcs.http`), what follows
-(`bot.app.workspace`). Called by these.
+Lives here: `ClockSkew`. Does not live here: who hands it the answers (`bot.slack.client`, `bot.gcs.http`,
+`bot.app.store_probe`), what follows (`bot.app.workspace`). Called by these.
 
 GCS refuses what was signed more than 15 minutes ago or ahead, and in HTTP mode the bot refuses what Slack seems to have
-signed more than 5 minutes ago or ahead: with a wrong clock both look like a wrong key.
+signed more than 5 minutes ago or ahead: with a wrong clock both look like a wrong key. Where the store's clock differs,
+what cards say of time is wrong, and a message that was sent may not be found again.
 """
 
 from __future__ import annotations
@@ -52,12 +53,17 @@ class ClockSkew:
     def heard(self, server: str, date: str | None) -> None:
         """`server` answered with this `Date`; one that is missing or unreadable says nothing."""
         try:
-            offset = parsedate_to_datetime(date or "").timestamp() - self._now()
+            moment = parsedate_to_datetime(date or "").timestamp()
         except (TypeError, ValueError, OverflowError):
             return
+        self.showed(server, moment)
+
+    def showed(self, server: str, *moments: float) -> None:
+        """The clock of `server` showed this just now, or one of its clocks each of these, in seconds since 1970."""
+        offset = max((moment - self._now() for moment in moments), key=abs)
         witness = self._witnesses.setdefault(server, _Witness())
         witness.offset, witness.heard_at = offset, monotonic()
-        CLOCK_OFFSET_SECONDS.labels(server.casefold()).set(offset)
+        CLOCK_OFFSET_SECONDS.labels(server.casefold().removeprefix("the ")).set(offset)
         is_off = abs(offset) > (RIGHT_SECONDS if witness.is_off else OFF_SECONDS)
         witness.against = witness.against + 1 if is_off is not witness.is_off else 0
         if witness.against >= CONFIRMATIONS:

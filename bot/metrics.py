@@ -183,7 +183,7 @@ LAST_SUCCESS = Gauge(
 )
 CLOCK_OFFSET_SECONDS = Gauge(
     "execution_bot_clock_offset_seconds",
-    "How far the clock of `slack` or `gcs` is ahead of this machine's.",
+    "How far the clock of `slack`, `gcs` or the `store` is ahead of this machine's.",
     ["server"],
 )
 BUILD_INFO = Gauge(

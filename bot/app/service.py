@@ -108,7 +108,8 @@ async def running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[None
         time_left = _countdown(STOP_WITHIN)
         account = gcs_account(settings, store, http)
         workspace = WorkspaceRuntime(settings, store, account, session, clock)
-        state = StoreProbe(store, account.quota, state_dir=settings.state_dir if engine else None, engine=engine)
+        state_dir = settings.state_dir if engine else None
+        state = StoreProbe(store, account.quota, clock, state_dir=state_dir, engine=engine)
         await stack.enter_async_context(repeating(state.run_once, stop))
         probes = {**workspace.probes, **state.probes, "clock": _clock_probe(clock)}
         health = Health(probes, ended=lambda: _ended(workspace, engine), notes=lambda: state.notes)

@@ -17,6 +17,7 @@ import structlog
 
 from bot import metrics
 from bot.app.health import Probe
+from bot.clock import ClockSkew
 from bot.errors import StoreUnavailable
 from bot.store import Store
 from bot.store.engine.embedded import EmbeddedStore
@@ -44,10 +45,19 @@ class StoreProbe:
     """The state of the store, as of the last minute."""
 
     def __init__(
-        self, store: Store, quota: GCSQuota, *, state_dir: Path | None = None, engine: EmbeddedStore | None = None
+        self,
+        store: Store,
+        quota: GCSQuota,
+        clock: ClockSkew,
+        *,
+        state_dir: Path | None = None,
+        engine: EmbeddedStore | None = None,
     ) -> None:
-        """`state_dir` is where the embedded store, `engine`, writes; None for another store."""
-        self._store, self._quota, self._state_dir, self._engine = store, quota, state_dir, engine
+        """`clock` learns what the store's shows.
+
+        `state_dir` is where the embedded store, `engine`, writes; None for another store.
+        """
+        self._store, self._quota, self._clock, self._state_dir, self._engine = store, quota, clock, state_dir, engine
         self._server: ServerState | None = None
         self.problems: tuple[str, ...] = ()
         """Why the store may lose what it is given, in words."""
@@ -82,7 +92,7 @@ class StoreProbe:
             log.error("store.unsafe", problem=_DISPLACED)
         with suppress(StoreUnavailable):  # `/readyz` and the workers say that
             await self._read_server()
-            await self._store.clock.check()
+            self._clock.showed("the store", *(now.timestamp() for now in (await self._store.clock.check()).now))
             self._show(await self._store.inspection.backlog())
             await self._read_quota()
         if self.lateness:

@@ -11,7 +11,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from structlog.testing import capture_logs
 
+from bot.clock import ClockSkew
 from bot.domain.following import Level
+from bot.metrics import CLOCK_OFFSET_SECONDS
 from bot.store import Store
 from bot.store.clock import LEAST
 from bot.store.outbox import LEASE
@@ -38,9 +40,9 @@ def now_of(clock: StillClock) -> datetime:
 
 async def set_back(store: Store, clock: StillClock, span: timedelta = HOUR) -> timedelta:
     """A copy of the bot checks the clock, which is then set back, and checks it again; what it found."""
-    assert await store.clock.check() == timedelta(0)
+    assert not (await store.clock.check()).back
     clock.passes(-span.total_seconds())
-    found = await store.clock.check()
+    found = (await store.clock.check()).back
     clock.passes(1)  # what was due was so a moment after the first check
     return found
 
@@ -55,7 +57,7 @@ async def test_polls_and_messages_come_all_the_same(store: Store, clock: StillCl
     await follow(store, ALICE, "e2", alarm=MINUTE)
     with capture_logs() as logs:
         assert await set_back(store, clock) == pytest.approx(HOUR, abs=timedelta(seconds=1))
-        assert await store.clock.check() == timedelta(0)
+        assert not (await store.clock.check()).back
     assert [line["seconds"] for line in logs if line["event"] == "store.clock_set_back"] == [3600]
     assert [item.execution_id for item in await due(store)] == ["e2"]
     assert [claim.lane.execution_id for claim in await lanes(store)] == ["e2"]
@@ -73,6 +75,21 @@ async def test_it_is_checked_every_minute(store: Store, clock: StillClock) -> No
     await probe.run_once()
     clock.passes(1)
     assert len(await lanes(store)) == 1
+
+
+@pytest.mark.parametrize(("hours", "words"), [(1, "behind"), (-1, "ahead of")])
+async def test_another_time_than_here_is_named(store: Store, clock: StillClock, hours: int, words: str) -> None:
+    """Once it is sure, as with the clocks of Slack and GCS."""
+    skew, said = ClockSkew(), []
+    probe = probe_of(store, clock=skew)
+    for differs in (0, 0, 0, hours, 0, 0):
+        clock.passes(3600 * differs)
+        await probe.run_once()
+        said.append(skew.problem)
+    assert said[:5] == [None] * 5
+    assert str(said[5]).startswith("this machine's clock is 3")
+    assert str(said[5]).endswith(f" s {words} the store's")
+    assert abs(CLOCK_OFFSET_SECONDS.labels("store")._value.get() - 3600 * hours) < 60
 
 
 async def test_what_waits_for_more_comes(store: Store, clock: StillClock) -> None:

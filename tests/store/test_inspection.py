@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from bot.app import store_probe
 from bot.app.store_probe import StoreProbe
+from bot.clock import ClockSkew
 from bot.domain.change import ChangeKind
 from bot.metrics import GCS_QUOTA_CALLS, NOTIFIER_OLDEST_SECONDS, WATCHER_EXECUTIONS, WATCHER_SUBSCRIPTIONS
 from bot.store import Store
@@ -42,9 +43,10 @@ def server_with(redis: Any, **settings: str) -> Iterator[None]:
             redis.config_set(name, USUAL[name], **more)
 
 
-def probe_of(store: Store, state_dir: Path | None = None) -> StoreProbe:
+def probe_of(store: Store, state_dir: Path | None = None, *, clock: ClockSkew | None = None) -> StoreProbe:
     """The probe, with a quota of 100 calls."""
-    return StoreProbe(store, store.gcs_quota("AK", per_minute=100, reserve=0), state_dir=state_dir)
+    quota = store.gcs_quota("AK", per_minute=100, reserve=0)
+    return StoreProbe(store, quota, clock or ClockSkew(), state_dir=state_dir)
 
 
 async def test_counts_of_an_empty_store(store: Store) -> None:

@@ -2,7 +2,7 @@
 -- moments that it showed before: all that is due is due as soon as it would have been.
 -- KEYS: partition prefixes
 -- least: ms from which on it counts as set back; is_mending: 0 to learn only
--- Returns for each partition how many ms it was set back, or 0
+-- Returns for each partition {now in ms, how many ms the clock was set back or 0}
 local least, is_mending = unpack(ARGV)
 local now = now_ms()
 
@@ -32,15 +32,13 @@ for i, prefix in ipairs(KEYS) do
   local back = tonumber(redis.call('GET', prefix .. 'clock') or now) - now
   if back < tonumber(least) then
     if back <= 0 then note_now(prefix) end
-    answer[i] = 0
-  else
-    if is_mending ~= '0' then
-      for _, set in ipairs({'due', 'alarms', unpack(AHEAD)}) do bring_forward(prefix .. set, back) end
-      for _, priority in ipairs(PRIORITIES) do bring_forward(prefix .. 'outbox:' .. priority, back) end
-      bring_claims_forward(prefix, back)
-      note_now(prefix)
-    end
-    answer[i] = back
+    back = 0
+  elseif is_mending ~= '0' then
+    for _, set in ipairs({'due', 'alarms', unpack(AHEAD)}) do bring_forward(prefix .. set, back) end
+    for _, priority in ipairs(PRIORITIES) do bring_forward(prefix .. 'outbox:' .. priority, back) end
+    bring_claims_forward(prefix, back)
+    note_now(prefix)
   end
+  answer[i] = {now, back}
 end
 return answer
