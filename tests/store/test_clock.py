@@ -12,11 +12,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.clock import ClockSkew
-from bot.domain.following import Level
+from bot.domain.following import Level, Subscriber
+from bot.domain.search import Match
 from bot.metrics import CLOCK_OFFSET_SECONDS
 from bot.store import Store
 from bot.store.clock import LEAST
 from bot.store.outbox import LEASE
+from bot.store.rules import Enlisted
 from tests.servers import StillClock
 from tests.store.following import ALICE, LAB, change, drained, due, follow, lanes, rule_of, settle, snapshot_of
 from tests.store.test_inspection import probe_of
@@ -150,6 +152,28 @@ async def test_rules_find_what_is_new(store: Store, clock: StillClock) -> None:
     assert [each.created_at for each in read.rules] == [read.now]
     await store.rules.end_scan(read.now - MINUTE)
     assert (await store.rules.read()).through == pytest.approx(read.now - MINUTE, abs=timedelta(seconds=1))
+
+
+async def found(store: Store, subscriber: Subscriber, created: datetime) -> Enlisted:
+    """A scan has found an execution, which its subscriber then does not follow any more."""
+    read = await store.rules.read()
+    match = Match("e1", created_at=created)
+    done = await store.enlisting.enlist(
+        {subscriber: [rule_of(subscriber)]}, match, now=read.now, floor=read.through - MINUTE
+    )
+    await store.subscribers.unsubscribe(subscriber, "e1")
+    await drained(store)
+    return done[subscriber]
+
+
+async def test_rules_find_nothing_twice(store: Store, clock: StillClock) -> None:
+    """Scans go back as far as the clock was set back, and what was over before that is known."""
+    began = now_of(clock)
+    assert await found(store, ALICE, began) is Enlisted.MADE
+    clock.passes(3 * 3600)
+    assert await found(store, LAB, now_of(clock)) is Enlisted.MADE
+    clock.passes(-8 * 3600)
+    assert await found(store, ALICE, began) is Enlisted.SEEN
 
 
 @pytest.mark.parametrize("span", [LEAST / 2, -24 * HOUR])

@@ -250,8 +250,8 @@ async def test_what_is_too_old_is_left_alone(store: Store, redis: Redis) -> None
     await drained(store)
     (key,) = map(str, redis.scan_iter("*:passed"))
     now = datetime.now(UTC)
-    for name, floor, left in (("U7", now, 1), ("U8", now + LATER * 2, 0)):
-        match, person = Match("young", created_at=now + LATER * 3), Subscriber(team_id="T1", id=name)
+    for name, floor, left in (("U7", now, 1), ("U8", now + LATER * 13, 0)):
+        match, person = Match("young", created_at=now + LATER * 14), Subscriber(team_id="T1", id=name)
         await store.enlisting.enlist({person: [rule_of(person)]}, match, now=now, floor=floor)
         assert redis.zcard(key) == left
 

@@ -40,8 +40,9 @@ from bot.store.unreadable import Unreadable
 CARD_WAIT = timedelta(seconds=15)
 """How long the first card waits for the first poll."""
 
-PASSED_KEPT = timedelta(hours=1)
-"""How much longer than lists reach back it is remembered what was followed: copies of the bot differ a bit."""
+PASSED_KEPT = timedelta(hours=12)
+"""How much longer than scans go back it is remembered what was followed: if the store's clock is set back, they go back
+as far, and a clock in the wrong time zone is off by hours."""
 
 TRIES = 5
 """How often it is tried with the snapshot that others have just written."""
