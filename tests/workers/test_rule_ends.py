@@ -6,9 +6,12 @@ rules find (`test_finder`) and at which level (`test_rules`). Called by pytest.
 
 from __future__ import annotations
 
+import asyncio
 from datetime import time, timedelta
 
-from bot.domain.following import Level
+import pytest
+
+from bot.domain.following import Level, RuleNews
 from bot.domain.quiet import QuietHours
 from bot.domain.rules import LASTS
 from bot.store.rows import EPOCH
@@ -111,6 +114,40 @@ async def test_what_quiet_held_is_not_overdue(rig: Rig, rules: RulesRig) -> None
     assert rig.redis.keys("*:dead") == []
     await rig.later()
     assert len(rig.texts(rig.alice)) == 1
+
+
+async def test_a_rule_kept_meanwhile_is_kept(rig: Rig, rules: RulesRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody presses the button before it is noted that the end was announced."""
+    await rules.make(rig.lab)
+    (rule,) = await rules.rules(rig.lab)
+    await rules.change(rig.lab, expires_at=rule.created_at + timedelta(days=6))
+    announce = rig.store.enlisting.announce
+
+    async def announced(news: RuleNews) -> None:
+        await announce(news)
+        await rig.subscriptions.rules.keep(rule.subscriber, rule.id)
+
+    monkeypatch.setattr(rig.store.enlisting, "announce", announced)
+    await rules.finder.run_once()
+    (kept,) = await rules.rules(rig.lab)
+    assert (kept.is_announced, kept.expires_at - rule.created_at >= LASTS) == (False, True)
+
+
+async def test_no_rule_ends_without_notice(rig: Rig, rules: RulesRig) -> None:
+    """No bot ran in the week before its end, or the clock was set forward: it is said now, and a week is left.
+
+    Once, though two copies find that at the same time.
+    """
+    await rules.make(rig.alice, level=Level.STEPS)
+    (rule,) = await rules.rules(rig.alice)
+    await rules.change(rig.alice, expires_at=rule.created_at - timedelta(days=1))
+    for _ in range(2):
+        await asyncio.gather(*(rules.copy().run_once() for _ in range(2)))
+        await rig.deliver()
+    assert ["that ends" in line for line in rig.texts(rig.alice)] == [True]
+    (kept,) = await rules.rules(rig.alice)
+    assert kept.expires_at - rule.created_at > timedelta(days=7)
+    assert await rules.found(story.happy(3)) in await rules.followed(rig.alice)
 
 
 async def test_a_rule_ends_by_itself(rig: Rig, rules: RulesRig) -> None:

@@ -278,8 +278,11 @@ class Finder:
         log.warning("finder.rule_full", rule=rule.id, most=self._most)
 
     async def _keep_up(self, rule: Rule, now: datetime) -> None:
-        """End a rule whose time is over, finish one that has ended, and say in time that one will end."""
-        if rule.ended_by is None and now >= rule.expires_at:
+        """End a rule whose time is over, finish one that has ended, and say in time that one will end.
+
+        Where nobody could say so, because no bot ran or the clock was set forward, it ends that much later.
+        """
+        if rule.ended_by is None and now >= rule.expires_at and rule.is_announced:
             ended, _ = await self._rules.change(
                 rule.subscriber, rule.id, lambda known: replace(known, ended_by="") if now >= known.expires_at else None
             )
@@ -296,8 +299,9 @@ class Finder:
         elif rule.ended_by is not None:
             await self._enlisting.finish(rule)
         elif now >= rule.expires_at - ANNOUNCED and not rule.is_announced:
-            await self._enlisting.announce(RuleNews(RuleNewsKind.EXPIRES, rule))
-            await self._rules.change(rule.subscriber, rule.id, lambda known: replace(known, is_announced=True))
+            ends = _ends(rule, now)
+            await self._enlisting.announce(RuleNews(RuleNewsKind.EXPIRES, replace(rule, expires_at=ends)))
+            await self._rules.change(rule.subscriber, rule.id, lambda known: _announced(known, rule, ends))
         elif rule.is_full and self._clock() >= self._tidied.get(rule.id, -TIDY_SECONDS) + TIDY_SECONDS:
             self._tidied[rule.id] = self._clock()
             if await self._enlisting.tidy(rule) <= self._most * ROOM:
@@ -314,3 +318,15 @@ class Finder:
             changes=louder(*(rule.level for rule in rules)).value,
             rule=rules[0].id,
         )
+
+
+def _announced(known: Rule, rule: Rule, ends: datetime) -> Rule | None:
+    """`known` as it is once its end was announced; None where somebody has kept it since `rule` was read."""
+    return replace(known, is_announced=True, expires_at=ends) if known.expires_at == rule.expires_at else None
+
+
+def _ends(rule: Rule, now: datetime) -> datetime:
+    """When a rule ends of which that is announced now; two copies of the bot that do so at once say the same."""
+    if now < rule.expires_at:
+        return rule.expires_at
+    return rule.expires_at + ((now - rule.expires_at) // ANNOUNCED + 2) * ANNOUNCED
