@@ -72,6 +72,19 @@ class BoardMaker:
         rows = tuple(replace(each, card=cards.get(each.execution.id, each.card)) for each in board.rows)
         return replace(board, rows=rows)
 
+    async def post(self, record: BoardRecord, board: Board) -> bool:
+        """Have the message of a board posted; it is ended at once if the board has ended meanwhile.
+
+        Returns:
+            False when that was asked for before.
+        """
+        if not await self.boards.post(record, board):
+            return False
+        kept = await self.boards.of(record.subscriber)
+        if record.message_id() not in [each.message_id() for each in kept]:
+            await self.boards.close(record.subscriber, record.message_id(), by=record.owner)
+        return True
+
     async def renew(self, record: BoardRecord, board: Board) -> None:
         """Post a board again; its current message says so once the next one is there."""
         wanted = replace(record, posted_at=self.now(), before=record.posted_at)
@@ -79,7 +92,7 @@ class BoardMaker:
             record.subscriber, record.id, lambda known: wanted if known == record else known
         )
         if written == wanted:
-            await self.boards.post(wanted, board)
+            await self.post(wanted, board)
 
     async def end(self, record: BoardRecord, *, by: str = "") -> tuple[BoardRecord | None, bool]:
         """End a board: first its messages, so that the next round ends what a crash has left.
@@ -89,11 +102,14 @@ class BoardMaker:
         """
         for posted_at in filter(None, (record.posted_at, record.before)):
             await self.boards.close(record.subscriber, record.message_id(posted_at), by=by)
-        return await self.boards.change(
+        ended = await self.boards.change(
             record.subscriber,
             record.id,
             lambda known: known if known and known.posted_at != record.posted_at else None,
         )
+        # Somebody may have asked for the message before the record was deleted; who does so later ends it: see `post`.
+        await self.boards.close(record.subscriber, record.message_id(), by=by)
+        return ended
 
 
 class BoardRequests:
@@ -117,7 +133,7 @@ class BoardRequests:
         if record is None:
             raise InvalidInput(InputProblem.TOO_MANY_BOARDS, word=str(MOST_BOARDS))
         if record == new:
-            await in_time(self._boards.post(record, board))
+            await in_time(self._maker.post(record, board))
         else:
             post = await in_time(self._boards.find(record))
             if post is not None and post.receipt is not None and record.before is None:
@@ -211,7 +227,7 @@ class BoardWorker:
     async def _begin(self, record: BoardRecord) -> None:
         """Post a message that a copy of the bot did not get to post; or end a board that the notifier gave up."""
         board = await self._maker.drawn(record.subscriber, record.workflow)
-        if await self._boards.post(record, board):
+        if await self._maker.post(record, board):
             return
         if await self._boards.find(record) is None:  # otherwise somebody else has posted it since this was read
             await self._maker.end(record)

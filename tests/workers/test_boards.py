@@ -352,6 +352,42 @@ async def test_stopping_ends_what_is_posted_meanwhile(rig: Rig, board: Board, mo
     assert [rig.alice in text for text in board.posts()] == [True, True]
 
 
+async def test_stopping_overtakes_what_is_being_made(rig: Rig, board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The record is written, and deleted again before the message is asked for."""
+    post = rig.store.boards.post
+
+    async def late(*arguments: Any) -> bool:
+        assert await board.stop()
+        return await post(*arguments)
+
+    monkeypatch.setattr(rig.store.boards, "post", late)
+    await board.make()
+    await nothing_is_left(rig, board)
+
+
+async def test_stopping_is_overtaken_by_the_message(rig: Rig, board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked for when there was none to end yet, and the record is still there."""
+    await board.begin()
+    (record,), close = await rig.store.boards.all(), rig.store.boards.close
+
+    async def early(*arguments: Any, **options: Any) -> None:
+        monkeypatch.undo()
+        await close(*arguments, **options)
+        await board.maker.post(record, Drawn())
+
+    monkeypatch.setattr(rig.store.boards, "close", early)
+    assert await board.stop()
+    await nothing_is_left(rig, board)
+
+
+async def nothing_is_left(rig: Rig, board: Board) -> None:
+    """No message, and no lane that would keep one up to date."""
+    await rig.deliver()
+    await board.round()
+    assert board.posts() == []
+    assert [key for key in rig.left_over() if ":announced:" not in key and not key.endswith(":round")] == []
+
+
 async def test_a_kill_while_stopping_is_finished(rig: Rig, board: Board) -> None:
     """The message is ended, the record is not deleted yet."""
     made = await board.make()
