@@ -134,10 +134,8 @@ class BoardRequests:
             raise InvalidInput(InputProblem.TOO_MANY_BOARDS, word=str(MOST_BOARDS))
         if record == new:
             await in_time(self._maker.post(record, board))
-        else:
-            post = await in_time(self._boards.find(record))
-            if post is not None and post.receipt is not None and record.before is None:
-                await in_time(self._maker.renew(record, board))
+        elif record.before is None and await self._may_be_renewed(record):
+            await in_time(self._maker.renew(record, board))
         _audit("board.created" if record == new else "board.renewed", record)
         return BoardMade(record, record == new, is_safe)
 
@@ -177,6 +175,15 @@ class BoardRequests:
             raise InvalidInput(InputProblem.SEVERAL_BOARDS, line=f"/execution board workflow {found[0].workflow} stop")
         meant = named or ([] if workflow else list(found))
         return await self.end(channel, meant[0].id, by=by) if meant else (None, True)
+
+    async def _may_be_renewed(self, record: BoardRecord) -> bool:
+        """Whether Slack shows the message, or another version of the bot wrote it, so that only a new one is edited."""
+        try:
+            post = await in_time(self._boards.find(record))
+        except Unreadable as error:
+            error.report(record.message_id())
+            return True
+        return post is not None and post.receipt is not None
 
     async def _is_followed(self, channel: Subscriber, workflow: str) -> bool:
         """Whether runs of a workflow may come; a rule about a label or a project may find runs of any workflow."""

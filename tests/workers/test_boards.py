@@ -105,6 +105,25 @@ async def test_a_board_shows_what_runs(rig: Rig, board: Board) -> None:
     assert rig.times("chat.update") == edits
 
 
+@pytest.mark.parametrize("key", ["subs", "snap", "receipts"])
+async def test_an_unreadable_board_is_posted_again(rig: Rig, board: Board, key: str) -> None:
+    """Another version of the bot wrote its message: who asks for the board gets one that goes on."""
+    execution = await rig.followed(rig.lab)
+    await board.make()
+    await rig.deliver()
+    (name,) = rig.redis.scan_iter(f"*{key}:*-b-*")
+    if rig.redis.type(name) == "hash":
+        rig.redis.hset(name, rig.lab, "rubbish from another version")
+    else:
+        rig.redis.set(name, "rubbish from another version")
+    assert not (await board.make()).is_new
+    await rig.deliver()
+    assert len(board.posts()) == 2
+    await rig.step(execution, to="running 1/2")
+    await board.round()
+    assert "50 %" in board.blocks()
+
+
 async def test_a_board_leads_to_the_cards(rig: Rig, board: Board) -> None:
     """As soon as one is posted, though nothing else has changed; it is still known when the run is forgotten."""
     await rig.notifier._messenger.messages.check_token()  # a bot asks who it is before it works
