@@ -15,7 +15,7 @@ import logging
 import os
 import socket
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import cast
 
 import structlog
@@ -47,7 +47,7 @@ _BACKLOG = 128
 """At most this many connections wait in the kernel to be accepted; they use no file descriptor of the process."""
 
 _RETRY_SECONDS = 1.0
-"""How long to wait after the system refused to accept a connection."""
+"""How long to wait after a connection could not be accepted."""
 
 log = structlog.get_logger()
 
@@ -111,19 +111,26 @@ class HTTPServer:
         await self._runner.cleanup()
 
     async def _accept(self, listening: socket.socket, server: web.Server) -> None:
-        loop, most = asyncio.get_running_loop(), most_connections()
+        most = most_connections()
         while True:
             try:
-                accepted, _ = await loop.sock_accept(listening)
+                await self._accept_one(listening, server, most)
             except OSError as error:
                 log.warning("http.accept_failed", why=error.strerror)
                 await asyncio.sleep(_RETRY_SECONDS)
-                continue
-            if not self._has_room(server, most):
-                accepted.close()
-                continue
-            with suppress(OSError):  # it may be gone already
-                await loop.connect_accepted_socket(server, accepted)
+            except Exception:  # a bug must not leave the port without a server
+                log.exception("http.accept_failed")
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _accept_one(self, listening: socket.socket, server: web.Server, most: int) -> None:
+        loop = asyncio.get_running_loop()
+        accepted, _ = await loop.sock_accept(listening)
+        with ExitStack() as unless_taken:
+            unless_taken.callback(accepted.close)
+            if self._has_room(server, most):
+                with suppress(OSError):  # it may be gone already
+                    await loop.connect_accepted_socket(server, accepted)
+                    unless_taken.pop_all()
 
     def _has_room(self, server: web.Server, most: int) -> bool:
         """Whether one more connection fits; the oldest that is not busy makes room for it."""

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import ClassVar
+from unittest.mock import Mock
 
 import aiohttp
 import pytest
@@ -231,6 +232,19 @@ async def test_a_mistake_of_ours_is_logged(capsys: pytest.CaptureFixture[str]) -
         client = await Client.to(port, b"GET /broken HTTP/1.1\r\nHost: x\r\n\r\n")
         assert await client.status() == 500
     assert "a mistake" in "".join(capsys.readouterr())
+
+
+async def test_a_mistake_does_not_end_listening(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where a connection cannot be taken because of one, it is logged, and the next one is taken."""
+    monkeypatch.setattr(module, "_RETRY_SECONDS", 0.01)
+    async with served() as port:
+        with monkeypatch.context() as patch:
+            patch.setattr(HTTPServer, "_has_room", Mock(side_effect=RuntimeError("a mistake")))
+            assert await (await Client.to(port, REQUEST)).is_cut()
+        assert await echoes(port) == "ping"
+    assert "http.accept_failed" in capsys.readouterr().out
 
 
 async def test_no_version_is_named() -> None:

@@ -7,8 +7,10 @@ from datetime import timedelta
 from itertools import pairwise
 from time import monotonic
 from typing import Any
+from unittest.mock import DEFAULT, AsyncMock
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot.errors import GCSError
 from bot.metrics import SWEEPER_BYTES
@@ -212,9 +214,7 @@ async def test_the_reader_lease_outlives_pending_pages(
 ) -> None:
     """While every worker waits for a slow page, no other process begins a round of its own."""
     await running(rig)
-    monkeypatch.setattr("bot.workers.sweeper.sweeper.KEEP_LEASE_SECONDS", 0.1)
-    lists.sweeper._rounds = [Round(0, 100, timedelta(seconds=1), useful_calls=9, under_way=CONCURRENCY)]
-    lists.sweeper._not_before = 10**6
+    _wait_for_pages(lists, monkeypatch)
     stop = asyncio.Event()
     waiting = asyncio.create_task(lists.sweeper.run(stop))
     async with asyncio.timeout(60):
@@ -224,6 +224,29 @@ async def test_the_reader_lease_outlives_pending_pages(
             rig.redis.delete(*leases)
         stop.set()
         await waiting
+
+
+def _wait_for_pages(lists: SweeperRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every worker waits for a slow page, so only the loop that keeps the lease is at work, ten times a second."""
+    monkeypatch.setattr("bot.workers.sweeper.sweeper.KEEP_LEASE_SECONDS", 0.1)
+    lists.sweeper._rounds = [Round(0, 100, timedelta(seconds=1), useful_calls=9, under_way=CONCURRENCY)]
+    lists.sweeper._not_before = 10**6
+
+
+async def test_a_mistake_does_not_end_renewals(rig: Rig, lists: SweeperRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One renewal that fails because of it is logged, and the next one keeps the reader lease."""
+    _wait_for_pages(lists, monkeypatch)
+    hold, stop = lists.sweeper._quota.hold_reader_lease, asyncio.Event()
+    mistake = AsyncMock(side_effect=[RuntimeError("a mistake"), *[DEFAULT] * 1_000], wraps=hold)
+    monkeypatch.setattr(lists.sweeper._quota, "hold_reader_lease", mistake)
+    with capture_logs() as logged:
+        waiting = asyncio.create_task(lists.sweeper.run(stop))
+        async with asyncio.timeout(60):
+            while not (waiting.done() or list(rig.redis.scan_iter("*:reader:*"))):  # noqa: ASYNC110  # another task does it
+                await asyncio.sleep(0.01)
+            stop.set()
+            await waiting
+    assert "sweeper.lease_failed" in [each["event"] for each in logged]
 
 
 async def test_a_throttled_quota_delays_lists_no_longer(rig: Rig, lists: SweeperRig) -> None:

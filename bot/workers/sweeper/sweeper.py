@@ -149,8 +149,11 @@ class Sweeper:
         """Keep the lease also while no page may be requested, since nothing else renews it then."""
         while not stop.is_set():
             if self._rounds:
-                with suppress(StoreUnavailable):
-                    await self._holds_reader_lease()
+                try:
+                    with suppress(StoreUnavailable):
+                        await self._holds_reader_lease()
+                except Exception:  # a bug of ours; lists are read all the same, and the next renewal may work
+                    log.exception("sweeper.lease_failed")
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), KEEP_LEASE_SECONDS)
 
