@@ -13,7 +13,7 @@ from typing import NamedTuple
 from bot.blocks import causes, text
 from bot.blocks.language import _, ngettext
 from bot.domain.change import Change
-from bot.domain.execution import Execution, Step
+from bot.domain.execution import MOST_STEPS, Execution, Step
 from bot.domain.past import stem_of
 
 LEAST_GROUP = 3
@@ -31,7 +31,7 @@ class Failure(NamedTuple):
 
     steps: tuple[Step, ...]
     total: int
-    """How many steps failed; more than `steps` where the others are not known any more."""
+    """How many steps failed, as far as they are known; more than `steps` where the others are not known any more."""
     reason: str = ""
     """The execution's own, as are the following."""
     message: str = ""
@@ -60,6 +60,10 @@ class Failure(NamedTuple):
         """
         of = step if step.reason or step.message or self.total > 1 else self
         return of.reason, of.message, of.message_zh, of.reason_zh
+
+    def counted(self, steps: int) -> str:
+        """How many `steps` of those that failed, and a plus sign where so many failed that not all are known."""
+        return text.number(steps) + ("+" if self.total >= MOST_STEPS else "")
 
     @property
     def is_unexplained(self) -> bool:
@@ -93,7 +97,8 @@ def _lines(failure: Failure, most: int, cause: Callable[..., str], shown: Callab
     lines = [line or _alone(failure, group[0], cause) for line, group in zip(lines, groups, strict=True)]
     rest = failure.total - sum(map(len, groups))
     if rest > 0:
-        lines.append(text.plural("{number} more step failed.", "{number} more steps failed.", rest))
+        shape = ngettext("{number} more step failed.", "{number} more steps failed.", rest)
+        lines.append(text.unbroken(shape.format(number=failure.counted(rest))))
     return lines
 
 
@@ -118,7 +123,7 @@ def _group(failure: Failure, group: Sequence[Step], shown: Callable[[str], str])
         why = [_("{cause} ({number})").format(cause=cause, number=text.number(count)) for cause, count in counted]
     line = _("{number} × {step}: {causes}")
     stem = stem_of(group[0].name)
-    return line.format(number=text.number(len(group)), step=shown(stem) or _("(no name)"), causes=text.clauses(why))
+    return line.format(number=failure.counted(len(group)), step=shown(stem) or _("(no name)"), causes=text.clauses(why))
 
 
 def _alone(failure: Failure, step: Step, cause: Callable[..., str]) -> str:

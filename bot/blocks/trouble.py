@@ -97,7 +97,7 @@ def _failed(snapshot: Snapshot, _now: datetime) -> Trouble | None:
     if not failed:
         return None
     shape = ngettext("{phase}, {number} step failed", "{phase}, {number} steps failed", len(failed))
-    shape = shape.format(phase="{phase}", number=text.number(len(failed)))
+    shape = shape.format(phase="{phase}", number=Failure.of_execution(snapshot.execution).counted(len(failed)))
     others, beside = words.others_go_on(snapshot.execution), _("{cause}; {others}")
 
     def line(ink: Ink) -> str:

@@ -58,6 +58,9 @@ FAILED_PHASES = frozenset({Phase.FAILED, Phase.ERROR})
 WAITING_PHASES = frozenset({Phase.PENDING, Phase.SUBMITTED, ""})
 """Phases of a step that has not started; GCS also leaves the phase empty."""
 
+MOST_STEPS = 2000
+"""At most this many steps of an execution are kept, failed ones before others; the others are counted."""
+
 
 class Value(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Base of all nouns: frozen, compared by value, as JSON without the fields that have their default.

@@ -1,7 +1,7 @@
 """The bytes of an answer before a table reads them: stripped of what is never shown, and mended if they are not JSON.
 
 Lives here: `slim`, `whole`, `listed` and `mend`; bytes in, bytes out. Inputs, outputs, pictures and workflow sources
-can be megabytes, so they are skipped as text and never become objects; steps beyond `MAX_STEPS` are only counted. Does
+can be megabytes, so they are skipped as text and never become objects; steps beyond `MOST_STEPS` are only counted. Does
 not live here: which fields are read (`bot.gcs.tables`, the caller), the limit of a body (`bot.gcs.http`).
 """
 
@@ -16,12 +16,11 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
+from bot.domain.execution import MOST_STEPS
+
 T = TypeVar("T")
 
-MAX_STEPS = 2000
-"""At most this many steps of an execution are read; the others are counted."""
-
-MAX_REPORTS = 2 * MAX_STEPS
+MAX_REPORTS = 2 * MOST_STEPS
 """At most this many of the control object's reports are read: one for each step, and one for its helper."""
 
 LEFT_OUT = "#left_out"
@@ -75,7 +74,7 @@ def _kept(raw: Raw, frame: Frame) -> dict[str, object]:
     return kept
 
 
-_MOST = {"actual_node_status": MAX_STEPS, "subObjectStatuses": MAX_REPORTS}
+_MOST = {"actual_node_status": MOST_STEPS, "subObjectStatuses": MAX_REPORTS}
 """Fields whose entries are limited."""
 
 

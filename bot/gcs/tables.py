@@ -19,7 +19,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from bot.domain.execution import TERMINAL_PHASES, Execution, Step
+from bot.domain.execution import MOST_STEPS, TERMINAL_PHASES, Execution, Step
 from bot.errors import GCSMalformed
 from bot.gcs import body as bodies
 from bot.gcs import values
@@ -253,8 +253,8 @@ class GetExecutionResponse(SnakeTable):
             message_zh=message.chinese,
             steps_total=total,
             steps_finished=finished,
-            steps=steps[: bodies.MAX_STEPS],
-            steps_left_out=len(steps[bodies.MAX_STEPS :]) + (counts if counts.actual_node_status else control).left_out,
+            steps=steps[:MOST_STEPS],
+            steps_left_out=len(steps[MOST_STEPS:]) + (counts if counts.actual_node_status else control).left_out,
             created_at=created,
             updated_at=updated,
             elapsed=values.span(record.time_duration, unit=unit),

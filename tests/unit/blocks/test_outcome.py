@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from bot.blocks import Message, outcome_message
 from bot.blocks.language import Language, speaking
 from bot.domain.change import ChangeKind
-from bot.domain.execution import Execution, Step
+from bot.domain.execution import MOST_STEPS, Execution, Step
 from bot.domain.past import End, Past
 from bot.domain.snapshot import Usual
 from sandbox.slack import blockkit
@@ -155,6 +155,19 @@ def test_of_different_steps_one_is_explained() -> None:
     assert lines[2] == "2 more steps failed · 7 of 12 steps in 1 h 30 min"
 
 
+def test_more_failed_steps_than_are_known() -> None:
+    """Where as many failed as are kept, more may have failed than are counted: a plus sign says so."""
+    different = replace(FAILED, steps=tuple(replace(CALL, name=name) for name in _names(MOST_STEPS)))
+    assert outcome(different).text.splitlines()[2].startswith("1,999+ more steps failed · ")
+    assert outcome(replace(different, steps=different.steps[1:])).text.splitlines()[2].startswith("1,998 more steps")
+    assert outcome(many(MOST_STEPS)).text.splitlines()[1].startswith("2,000+ × call: exit 1")
+
+
+def _names(number: int) -> list[str]:
+    """Names of steps that do not belong together."""
+    return [f"call-{place}-x" for place in range(number)]
+
+
 def test_the_only_step_may_borrow_the_reason() -> None:
     """Where GCS says something about the execution only."""
     seen = replace(FAILED, reason="OOMKilled", message="", steps=(Step(name="call", phase="Failed"),))
@@ -235,5 +248,5 @@ def test_counts_that_never_came_read_well() -> None:
 def test_five_thousand_steps_fit() -> None:
     """However many steps failed, the message stays small; causes are not counted then."""
     message = outcome(many(5_000))
-    assert message.text.splitlines()[1] == "5,000 × call: exit 1; was killed, probably for lack of memory"
+    assert message.text.splitlines()[1] == "5,000+ × call: exit 1; was killed, probably for lack of memory"
     assert blockkit.text_size(list(message.blocks)) < 1_000

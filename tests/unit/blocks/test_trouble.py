@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from bot.blocks import execution_card
-from bot.domain.execution import Step
+from bot.domain.execution import MOST_STEPS, Step
 from bot.domain.snapshot import SlowStep, Snapshot, Unseen, Usual
 from tests.unit.blocks.world import NOW, RUNNING, execution, shown, snapshot, subscription
 
 FAILED = {"steps": (*RUNNING.steps, Step(name="sort", phase="Failed", reason="OOMKilled", message="exit code 137"))}
+MANY = {"steps": FAILED["steps"][-1:] * MOST_STEPS}
 LATE = {"timeout": timedelta(minutes=30)}
 PAST = {"timeout": timedelta(minutes=5)}
 SLOW: dict[str, Any] = {"slow_steps": (SlowStep("call", timedelta(minutes=1)),)}
@@ -41,6 +42,7 @@ def head(snapshot: Snapshot) -> tuple[str, str]:
             "⚠️ Running, 1 step failed",
             "*sort* ran out of memory (exit 137, `OOMKilled`); 1 other goes on",
         ),
+        (seen(MANY), "⚠️ Running, 2,000+ steps failed", "2,000+ × *sort*: ran out of memory"),
         (seen(LATE), "⚠️ Running, stops soon", "GCS will stop it <!date^1534749100"),
         (seen(PAST), "⚠️ Running, past its time limit", "It reached its time limit of 5 min <!date^1534747600"),
         (seen(**SLOW), "⚠️ Running, slower than usual", "*call* is taking longer than usual: usually at most 1 min."),

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from bot.domain.execution import Execution, Step
+from bot.domain.execution import MOST_STEPS, Execution, Step
 from bot.errors import GCSMalformed
-from bot.gcs.body import MAX_REPORTS, MAX_STEPS, SLIM_ABOVE_BYTES
+from bot.gcs.body import MAX_REPORTS, SLIM_ABOVE_BYTES
 from bot.gcs.fingerprint import fingerprint_of
 from bot.gcs.tables import WIRE_NAMES, GetExecutionResponse
 
@@ -379,32 +379,32 @@ def test_refuses_what_is_no_execution(body: bytes, text: str) -> None:
 @pytest.mark.parametrize("as_map", [True, False])
 def test_steps_beyond_the_limit_are_counted(as_map: bool) -> None:
     """The first ones are kept in their order, whichever way they come."""
-    names = [f"job-{number}" for number in range(MAX_STEPS + 5)]
+    names = [f"job-{number}" for number in range(MOST_STEPS + 5)]
     nodes = dict.fromkeys(names, "Running") if as_map else [{"name": name, "status": "Running"} for name in names]
     execution = changed(status={"actual_node_status": nodes})
-    assert (len(execution.steps), execution.steps_left_out) == (MAX_STEPS, 5)
-    assert execution.steps[-1] == Step(name=names[MAX_STEPS - 1], phase="Running")
+    assert (len(execution.steps), execution.steps_left_out) == (MOST_STEPS, 5)
+    assert execution.steps[-1] == Step(name=names[MOST_STEPS - 1], phase="Running")
 
 
 @pytest.mark.parametrize("as_map", [False, True])
 def test_failed_steps_beyond_the_limit_are_read(as_map: bool) -> None:
     """They take the places of others, and stay in GCS's order; of too many, the first ones are read."""
-    names = [f"job-{number}" for number in range(MAX_STEPS + 5)]
-    phases = ["Failed" if number in {3, MAX_STEPS + 1, MAX_STEPS + 4} else "Running" for number in range(len(names))]
+    names = [f"job-{number}" for number in range(MOST_STEPS + 5)]
+    phases = ["Failed" if number in {3, MOST_STEPS + 1, MOST_STEPS + 4} else "Running" for number in range(len(names))]
     pairs = list(zip(names, phases, strict=True))
     nodes = dict(pairs) if as_map else [{"name": name, "status": phase} for name, phase in pairs]
     execution = changed(status={"actual_node_status": nodes})
-    assert [step.name for step in execution.failed_steps] == [names[3], names[MAX_STEPS + 1], names[MAX_STEPS + 4]]
-    assert (len(execution.steps), execution.steps_left_out) == (MAX_STEPS, 5)
+    assert [step.name for step in execution.failed_steps] == [names[3], names[MOST_STEPS + 1], names[MOST_STEPS + 4]]
+    assert (len(execution.steps), execution.steps_left_out) == (MOST_STEPS, 5)
     failed = changed(status={"actual_node_status": dict.fromkeys(names, "Failed")})
-    assert [step.name for step in failed.steps] == names[:MAX_STEPS]
+    assert [step.name for step in failed.steps] == names[:MOST_STEPS]
 
 
 def test_reports_beyond_the_limit_are_counted() -> None:
     """The same where the control object's reports are all there is."""
     reports = {f"job-{number}": {"phase": "Running"} for number in range(MAX_REPORTS + 5)}
     execution = changed(object={"status": {"subObjectStatuses": reports}})
-    assert (len(execution.steps), execution.steps_left_out) == (MAX_STEPS, MAX_REPORTS - MAX_STEPS + 5)
+    assert (len(execution.steps), execution.steps_left_out) == (MOST_STEPS, MAX_REPORTS - MOST_STEPS + 5)
 
 
 @pytest.mark.parametrize(
