@@ -69,9 +69,11 @@ def ended_at(snapshot: Snapshot) -> datetime:
 
 
 def ends_of(followed: Followed, ended: Sequence[Snapshot]) -> list[Snapshot]:
-    """What has ended and is not followed again, each once, the last end first."""
+    """What has ended and is not followed again, each once, the last end first, and no more of it than is kept."""
     known = {subscription.execution_id for subscription, _ in followed.items}
-    ends = {each.execution.id: each for each in (*followed.ending, *ended) if each.execution.id not in known}
+    ends = {
+        each.execution.id: each for each in (*map(kept_of, followed.ending), *ended) if each.execution.id not in known
+    }
     return sorted(ends.values(), key=ended_at, reverse=True)
 
 

@@ -11,11 +11,11 @@ from msgspec.structs import replace
 from bot.blocks import home_tab, parse_page
 from bot.blocks.language import Language, speaking
 from bot.domain.following import Rule, RuleKind, Subscriber, Subscription
-from bot.domain.home import Home, InChannels
+from bot.domain.home import Home, InChannels, ends_of
 from bot.domain.quiet import QuietHours, day_began
 from bot.domain.snapshot import Followed, Snapshot
 from sandbox.slack import blockkit
-from tests.unit.blocks.world import FAILED, ID, NOW, RUNNING, execution, shown, snapshot, subscription
+from tests.unit.blocks.world import FAILED, FAILED_STEP, ID, NOW, RUNNING, execution, shown, snapshot, subscription
 
 OTHER = "0b7c52d8-5b1e-4c8e-9a57-2f1c6f0d3a44"
 
@@ -156,6 +156,14 @@ def test_ends_are_shown_once() -> None:
     assert titles(view) == ["Ended in the last 24 hours (2)"]
     assert shown(view).count("Cancelled: ") == 1
     assert "Succeeded: gcs-exec-3-08-20-144951*\n3 of 12 steps in 7 min 1 s" in shown(view)
+
+
+def test_an_end_counts_failed_steps_only() -> None:
+    """Until its last message is delivered, too; GCS may have sent more steps than are kept, that have not failed."""
+    steps = tuple(replace(FAILED_STEP, name=name) for name in ("call", "sort", "merge", "report", "publish"))
+    seen = snapshot(replace(FAILED, steps=(*FAILED.steps[:1], *steps), steps_left_out=700))
+    view = home_tab(Home(ended=tuple(ends_of(Followed(ending=(seen,)), ()))), now=NOW)
+    assert "4 more steps failed." in shown(view)
 
 
 def test_an_empty_home_says_how_to_begin() -> None:
