@@ -44,6 +44,8 @@ RENEW_PAUSE = timedelta(minutes=1)
 """How long to wait after a failed renewal while the current token is still valid."""
 TOKEN_LIFE = timedelta(hours=12)
 """How long a token is assumed to be valid if IAM does not say; the documentation says 24 hours."""
+LEAST_LIFE = timedelta(minutes=1)
+"""How long a new token is used at least: with a clock a day ahead it would seem to have expired at once, for ever."""
 
 TOKEN_TIMEOUT = timedelta(seconds=30)
 """How long one request to IAM may take; every call waits for it."""
@@ -237,7 +239,8 @@ class TokenAuth(httpx.Auth):
         if not secret:
             raise GCSMalformed(f"IAM: HTTP {response.status_code} without a token")
         GCS_TOKENS.inc()
-        return _Token(SecretStr(secret), _expiry(response.content) or self._now() + TOKEN_LIFE)
+        ends_at = _expiry(response.content) or self._now() + TOKEN_LIFE
+        return _Token(SecretStr(secret), max(ends_at, self._now() + LEAST_LIFE))
 
 
 async def _discard_body(response: httpx.Response) -> None:

@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
 from bot.errors import GCSBadCredentials, GCSError, GCSMalformed, GCSMisdirected, GCSThrottled, GCSUnavailable
-from bot.gcs.auth import RENEW_PAUSE, IAMUser, TokenAuth
+from bot.gcs.auth import LEAST_LIFE, RENEW_PAUSE, IAMUser, TokenAuth
 from bot.gcs.http import HTTPClient
 
 from .conftest import Scripted
@@ -118,6 +118,17 @@ async def test_renews_before_expiry(auth: TokenAuth, scripted: Scripted, clock: 
     assert await shown_tokens(auth, 200) == ["t1"]
     await renewed(auth)
     assert await shown_tokens(auth, 200) == ["t2"]
+
+
+async def test_a_wrong_clock_costs_few_tokens(
+    auth: TokenAuth, scripted: Scripted, clock: Clock, shown_tokens: Shown
+) -> None:
+    """By a clock that is two days ahead every token has expired: one is requested a minute, not one for each call."""
+    clock.now += timedelta(days=2)
+    scripted.says(201, GRANTED, X_Subject_Token="t1").says(201, GRANTED, X_Subject_Token="t2")
+    assert [await shown_tokens(auth, 200) for _ in range(3)] == [["t1"]] * 3
+    clock.now += LEAST_LIFE
+    assert [await shown_tokens(auth, 200) for _ in range(3)] == [["t2"]] * 3
 
 
 async def renewed(auth: TokenAuth) -> None:
