@@ -41,7 +41,7 @@ from bot.errors import (
 from bot.gcs.http import HTTPClient
 from bot.settings import Settings
 from bot.slack.client import SlackClient, slack_session
-from bot.slack.inbound import PATH
+from bot.slack.inbound import PATH, two_apps
 from bot.store import Store
 from bot.store.owner import differences
 
@@ -228,11 +228,8 @@ async def _connection(settings: Settings, slack: SlackClient) -> _Found:
     named, ours = _APP.match(token), ""
     with suppress(SlackError):  # without the scope users:read
         ours = await slack.app_id()
-    if named and ours not in {"", named[1]}:
-        raise _Failed(
-            f"SLACK_APP_TOKEN is of app {named[1]}, and SLACK_BOT_TOKEN of app {ours}: no request would arrive",
-            "Copy both from the same app at api.slack.com/apps.",
-        )
+    if problem := two_apps(named[1] if named else "", ours):
+        raise _Failed(problem, "Copy both from the same app at api.slack.com/apps.")
     return _Found("Socket Mode opens")
 
 

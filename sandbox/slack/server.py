@@ -63,7 +63,7 @@ class Slack:
         self.port = port
         self.shortcuts = tuple(shortcuts)
         self._passes = Passes(now)
-        self.sockets = SocketMode(self.workspace.app_id, ack_seconds)
+        self.sockets = SocketMode(self.workspace.app_id, app_token, ack_seconds)
         self._http = HTTPMode(signing_secret, ack_seconds, now)
         self._tokens = Tokens(bot_token, app_token, frozenset(all_scopes() if scopes is None else scopes))
         self._api = WebAPI(self.workspace, self._tokens, self._passes, socket_url=self._socket_url)

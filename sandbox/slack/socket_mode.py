@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import uuid
 from typing import Any, Literal
 
@@ -21,18 +22,24 @@ Disconnect = Reason | Literal["abrupt", "half_open"]
 MOST_CONNECTIONS = 10
 """At most this many connections of one app at the same time."""
 
+_APP = re.compile(r"xapp-\d+-(A[A-Z0-9]+)-")
+"""How an app-level token names its app."""
+
 
 class SocketMode:
     """All connections of the app."""
 
-    def __init__(self, app_id: str, ack_seconds: float) -> None:
+    def __init__(self, app_id: str, app_token: str, ack_seconds: float) -> None:
+        """`app_token` may name another app than `app_id`: connections are that one's then, and nothing arrives."""
         self.refuses = False
         """Whether new connections are refused."""
         self.ends_at_once: Reason | None = None
         """Why each new connection is ended right after its hello, if it is."""
         self.opened = 0
         """Number of connections so far."""
-        self._app_id = app_id
+        named = _APP.match(app_token)
+        self._app_id = named[1] if named else app_id
+        self._is_foreign = self._app_id != app_id
         self._ack_seconds = ack_seconds
         self._tickets: set[str] = set()
         self._live: list[web.WebSocketResponse] = []
@@ -130,7 +137,7 @@ class SocketMode:
                 await socket.close(code=WSCloseCode.GOING_AWAY)
 
     async def _send(self, envelope: dict[str, Any]) -> None:
-        while self._live:
+        while self._live and not self._is_foreign:
             socket = self._live.pop(0)
             if socket.closed:
                 continue

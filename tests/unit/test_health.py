@@ -86,6 +86,7 @@ ADDRESSES = [
     "request 5a4db0c5a4db0c5a4db0c5a4db0c5a4d failed",
     "[::1]:6379 is away",
     "e19d3faf-9f04-9685-e5c0-fbe8d40b96cd is unknown",
+    "the token is of app A0BCDEFGHIJ",
 ]
 
 

@@ -9,6 +9,6 @@ starts exactly one of the two.
 from bot.slack.inbound.dispatch import IDENTITY
 from bot.slack.inbound.http_mode import PATH, HTTPMode
 from bot.slack.inbound.sender import Sender
-from bot.slack.inbound.socket_mode import SocketMode
+from bot.slack.inbound.socket_mode import SocketMode, two_apps
 
-__all__ = ["IDENTITY", "PATH", "HTTPMode", "Sender", "SocketMode"]
+__all__ = ["IDENTITY", "PATH", "HTTPMode", "Sender", "SocketMode", "two_apps"]

@@ -81,16 +81,34 @@ class _Link(SocketModeClient):
         self.ended = asyncio.Event()
         self.reason = UNANNOUNCED
         """Slack's reason for the end, if it gave one."""
+        self.greeted = asyncio.Event()
+        self.app_id = ""
+        """Whose connection it is; empty until it is greeted, and where Slack does not say."""
 
     async def connect_to_new_endpoint(self, force: bool = False) -> None:  # noqa: ARG002  # the SDK's
         """The SDK calls this when the connection is lost, or is to be replaced."""
         self.ended.set()
 
     async def _read(self, message: aiohttp.WSMessage) -> None:
-        """Keep the reason of a `disconnect`, which the SDK does not pass on."""
-        if '"disconnect"' in message.data:
+        """Keep what the SDK does not pass on: the app of a `hello`, and the reason of a `disconnect`."""
+        if '"disconnect"' in message.data or '"hello"' in message.data:
             with suppress(ValueError, AttributeError):
-                self.reason = str(json.loads(message.data).get("reason") or self.reason)[:40]
+                said = json.loads(message.data)
+                if said.get("type") == "disconnect":
+                    self.reason = str(said.get("reason") or self.reason)[:40]
+                elif said.get("type") == "hello":
+                    self.app_id = str((said.get("connection_info") or {}).get("app_id") or "")
+                    self.greeted.set()
+
+
+def two_apps(named: str, ours: str) -> str:
+    """That the tokens are of two apps, so that Slack connects, and sends nothing that is for this bot; else empty.
+
+    `named` is the app of the app-level token, `ours` that of the bot token; either is empty where it is not known.
+    """
+    if not named or ours in {"", named}:
+        return ""
+    return f"SLACK_APP_TOKEN is of app {named}, and SLACK_BOT_TOKEN of app {ours}: no request arrives"
 
 
 class SocketMode:
@@ -105,6 +123,8 @@ class SocketMode:
         self._reconnects, self._refusals = Reconnects(), Refusals()
         self._connected_at = monotonic()
         self._has_connected = asyncio.Event()
+        self._own_app = self._two_apps = ""
+        """The app of the bot token, and that the other token is another one's; empty while that is not known."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -128,7 +148,7 @@ class SocketMode:
             return f"Socket Mode has not been connected for {monotonic() - self._connected_at:.0f} s{why}"
         if self._reconnects.is_storm:
             return f"Slack ended the last {self._reconnects.failures} Socket Mode connections at once{why}"
-        return None
+        return self._two_apps or None
 
     async def _is_connected(self) -> bool:
         return self._link is not None and await self._link.is_connected()
@@ -187,7 +207,19 @@ class SocketMode:
             await self._close(link)
             return None
         self._has_connected.set()
+        self._in_background(self._compare_apps(link))
         return link
+
+    async def _compare_apps(self, link: _Link) -> None:
+        """Find out whether the connection is of the bot's own app, where Slack says which that is."""
+        with suppress(TimeoutError, SlackError):  # without the scope users:read; asked again with the next connection
+            async with asyncio.timeout(OPEN_SECONDS):
+                await link.greeted.wait()
+                self._own_app = self._own_app or await self._slack.app_id()
+        found = two_apps(link.app_id, self._own_app)
+        if found and not self._two_apps:
+            self._two_apps = found  # for good: no process changes its tokens
+            log.error("inbound.two_apps", problem=found)
 
     async def _watched(self, link: _Link) -> None:
         """Return when `link` has ended, and note why and after how long."""

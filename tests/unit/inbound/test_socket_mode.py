@@ -53,9 +53,11 @@ class World:
 
 
 @asynccontextmanager
-async def made(prepare: Callable[[Slack], None] = lambda _: None) -> AsyncIterator[World]:
+async def made(
+    prepare: Callable[[Slack], None] = lambda _: None, app_token: str = "xapp-1-A0SANDBOX-1-a"
+) -> AsyncIterator[World]:
     """A world in which the connection was started."""
-    async with Slack() as slack, aiohttp.ClientSession() as session:
+    async with Slack(app_token=app_token) as slack, aiohttp.ClientSession() as session:
         prepare(slack)
         person = slack.add_user("carol")
         channel = slack.add_channel("lab", members=(person,))
@@ -229,6 +231,42 @@ async def test_a_bug_ends_no_supervision(monkeypatch: pytest.MonkeyPatch) -> Non
     async with made() as world:
         assert await world.says("after it")
         assert await world.inbound.problem() is None
+
+
+async def test_tokens_of_two_apps_are_named() -> None:
+    """Slack connects, and no command arrives; the problem stays, and is logged once, however often it connects."""
+    with capture_logs() as logs:
+        async with made(app_token="xapp-1-A0OTHER-1-a") as world:
+            problem = "SLACK_APP_TOKEN is of app A0OTHER, and SLACK_BOT_TOKEN of app A0SANDBOX: no request arrives"
+            await world.problem_is(problem)
+            await world.slack.disconnect_sockets("refresh_requested")
+            await until(lambda: world.slack.sockets.opened == 2)
+            assert not await world.says("help")
+            assert await world.inbound.problem() == problem
+    assert [line["problem"] for line in logs if line["event"] == "inbound.two_apps"] == [problem]
+
+
+async def test_the_app_is_asked_for_until_known() -> None:
+    """With each connection: Slack may not answer the first time."""
+    fault = Fault(kind="status", method="bots.info", times=1)
+    async with made(lambda slack: slack.faults.add(fault), app_token="xapp-1-A0OTHER-1-a") as world:
+        await until(lambda: _asked(world) == 1)
+        await world.slack.disconnect_sockets("refresh_requested")
+        await world.problem_is("of app A0OTHER")
+
+
+async def test_an_unknown_app_is_no_problem() -> None:
+    """Without the scope `users:read` Slack does not say which app the bot is."""
+    fault = Fault(kind="error", method="bots.info", error="missing_scope", times=None)
+    async with made(lambda slack: slack.faults.add(fault), app_token="xapp-1-A0OTHER-1-a") as world:
+        await until(lambda: _asked(world) == 1)
+        await until(lambda: not [task for task in world.inbound._tasks if "_compare_apps" in str(task)])
+        assert await world.inbound.problem() is None
+
+
+def _asked(world: World) -> int:
+    """How often Slack was asked which app the bot is."""
+    return sum(call.method == "bots.info" for call in world.slack.calls)
 
 
 async def test_a_request_that_fails_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
