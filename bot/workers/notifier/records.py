@@ -12,7 +12,7 @@ import structlog
 from msgspec.structs import replace
 
 from bot.domain.snapshot import Receipt
-from bot.errors import StoreUnavailable
+from bot.errors import StoreFull
 from bot.store.homes import Homes
 from bot.store.log.rows import Sent
 from bot.store.outbox import Outbox
@@ -64,10 +64,14 @@ class Records:
         return bool(await self._rules.of(delivery.subscription.subscriber))
 
     async def _note_end(self, delivery: Delivery) -> None:
-        """Have a person's Home tab, or a channel's board, show how an execution ended that was followed until then."""
+        """Have a person's Home tab, or a channel's board, show how an execution ended that was followed until then.
+
+        Raises:
+            StoreUnavailable: it cannot be kept now. The subscription is forgotten later, or it would be on no board.
+        """
         if delivery.is_over:
             subscriber, snapshot = delivery.subscription.subscriber, delivery.claim.notification.snapshot
             if delivery.receipt is not None and not subscriber.is_person:
                 snapshot = replace(snapshot, card=delivery.receipt.ts)
-            with suppress(StoreUnavailable):  # it is a help only
+            with suppress(StoreFull):  # forgetting makes room, so it must not wait for this
                 await self._homes.note_end(subscriber, snapshot)
