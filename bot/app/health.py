@@ -32,7 +32,7 @@ _PRIVATE = re.compile(
     r"|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b|\[[0-9a-fA-F:]+\](?::\d+)?"  # IP addresses
     r"|\b[\w-]+(?:\.[\w-]+)*:\d{2,5}\b"  # hosts with a port
     r"|\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{16,}\b"  # ids
-    r"|\b[A-Z](?=[A-Z]*\d)[A-Z0-9]{8,}\b"  # Slack's ids
+    r"|\bA(?=[A-Z]*\d)[A-Z0-9]{8,}\b"  # Slack's ids of apps; those of workspaces say whose a store is
 )
 """A safety net under the rule that probes return words only."""
 
