@@ -237,8 +237,9 @@ class BoardWorker:
         if await self._maker.post(record, board):
             return
         if await self._boards.find(record) is None:  # otherwise somebody else has posted it since this was read
-            await self._maker.end(record)
-            _audit("board.ended", record, why="undeliverable")
+            left, _ = await self._maker.end(record)
+            if left is None:
+                _audit("board.ended", record, why="undeliverable")
 
     async def _close_before(self, record: BoardRecord, post: Post) -> BoardRecord:
         """Once the next message is there, have the previous one say so."""

@@ -299,8 +299,12 @@ class Subscriptions:
 
     async def is_new_share(self, channel: Subscriber, execution_id: str, *, by: str) -> bool:
         """Whether `by` has not just shared an execution with a channel; notes that they do."""
-        identity = sha256(f"share {channel.id} {execution_id} {by}".encode()).hexdigest()
+        identity = _share(channel, execution_id, by)
         return await in_time(self._requests.is_first(channel.team_id, identity, within=SHARED_ONCE))
+
+    async def forget_share(self, channel: Subscriber, execution_id: str, *, by: str) -> None:
+        """Have them share it at the next press: Slack did not take this one."""
+        await in_time(self._requests.forget(channel.team_id, _share(channel, execution_id, by)))
 
     async def resume(self, channel: Subscriber) -> None:
         """Deliver what waits for a channel, since it may be written to now."""
@@ -383,6 +387,11 @@ class Subscriptions:
         if subscriber.is_person or not by:
             return None
         return Change(kind=kind, revision=0, at=self._now(), by=by)
+
+
+def _share(channel: Subscriber, execution_id: str, by: str) -> str:
+    """What recognises that the same person shares the same execution with the same channel."""
+    return sha256(f"share {channel.id} {execution_id} {by}".encode()).hexdigest()
 
 
 def _audit(subscription: Subscription, was: Subscription | None) -> None:

@@ -6,9 +6,12 @@ may read a channel (`bot.slack.channels`), the summary itself (`bot.blocks.cards
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from bot.blocks import shared_summary
 from bot.blocks.language import speaking
 from bot.domain.following import Subscriber
+from bot.errors import OutcomeUnknown, SlackError, StoreUnavailable
 from bot.slack.channels import check_audience
 from bot.slack.responses import respond
 from bot.slack.workspace import Workspace
@@ -32,4 +35,11 @@ async def share_with_channel(
     channel = Subscriber(team_id=workspace.team_id, id=request.channel_id)
     if not await subscriptions.is_new_share(channel, execution_id, by=asker.id):
         return
-    await respond(workspace.slack, request.response_url, message, is_public=True)
+    try:
+        await respond(workspace.slack, request.response_url, message, is_public=True)
+    except OutcomeUnknown:  # it may be there
+        raise
+    except SlackError:
+        with suppress(StoreUnavailable):  # then a press counts again in some seconds
+            await subscriptions.forget_share(channel, execution_id, by=asker.id)
+        raise

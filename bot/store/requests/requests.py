@@ -32,6 +32,15 @@ class Requests:
         key = self._connection.keys.request_of(team_id, identity)
         return bool(await self._connection.run("requests/first_time", key, uuid4().hex, milliseconds(within)))
 
+    async def forget(self, team_id: str, identity: str) -> None:
+        """Have the next request with this identity be the first one, since nothing came of this one.
+
+        Raises:
+            StoreUnavailable: the store does not answer or takes no writes.
+        """
+        async with self._connection.guarded() as redis:
+            await redis.delete(self._connection.keys.request_of(team_id, identity))
+
     async def sender(self, team_id: str) -> str:
         """What `note_sender` noted last, by any copy of the bot; empty for nothing.
 

@@ -81,7 +81,7 @@ class Notifier:
         languages: Languages | None = None,
         concurrency: int = 16,
     ) -> None:
-        """`access` says which channels may read; without `languages` everybody reads the default one."""
+        """`access` says which people and channels may read; without `languages` everybody reads the default one."""
         self._outbox, self._brake, self._history, self._rules = store.outbox, store.brake, store.history, store.rules
         self._messenger = Messenger(messages, limits, access, languages)
         self._audience = Audience(store.channels, self._messenger, access)

@@ -81,12 +81,21 @@ class FakeSubscriptions:
         """How many executions a Home shows."""
         self.zone = ""
         """Where they were said to live."""
+        self.shared: set[tuple[str, str, str]] = set()
+        """Channel, execution and person of what was shared."""
         self.channels: Collection[str] | None = None
         """Which channels the person was said to be in who has opened their Home last; None: not known."""
 
     async def is_new_share(self, channel: Subscriber, execution_id: str, *, by: str) -> bool:
-        """Each is new."""
-        return bool(channel.id and execution_id and by)
+        """Whether they have not shared it."""
+        share = channel.id, execution_id, by
+        is_new = share not in self.shared
+        self.shared.add(share)
+        return is_new
+
+    async def forget_share(self, channel: Subscriber, execution_id: str, *, by: str) -> None:
+        """They may share it again."""
+        self.shared.remove((channel.id, execution_id, by))
 
     def _note(self, *asked: Any) -> None:
         self.asked.append(asked)

@@ -35,8 +35,8 @@ async def test_a_captured_press_shares_once(world: World) -> None:
 
 async def test_another_press_is_not_a_repetition(world: World) -> None:
     """The same button, pressed once more."""
-    await world.arrives(world.press_of("share_execution"))
-    await world.arrives(world.press_of("share_execution") | {"trigger_id": "t.2"})
+    await world.arrives(world.press_of("show_execution"))
+    await world.arrives(world.press_of("show_execution") | {"trigger_id": "t.2"})
     assert len(world.slack.answers) == 2
 
 

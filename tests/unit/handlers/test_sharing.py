@@ -28,6 +28,21 @@ async def test_share_is_public_and_names_who_shared(world: World) -> None:
     assert "<@U1>" in str(answer["blocks"])
 
 
+@pytest.mark.parametrize(
+    ("first", "messages"),
+    [(None, 1), ((404, '{"ok":false,"error":"expired_url"}'), 2)],
+)
+async def test_a_second_press_shares_what_was_refused(
+    world: World, first: tuple[int, str] | None, messages: int
+) -> None:
+    """And not what everybody in the channel reads already."""
+    world.slack.answer_results = [first] if first else []
+    for _ in range(2):
+        await world.press(buttons.SHARE_EXECUTION)
+    public = [answer for answer in world.slack.answers if answer["response_type"] == "in_channel"]
+    assert len(public) == messages
+
+
 def chosen(world: World, channel: str = "C7", **more: Any) -> dict[str, Any]:
     """The modal in which somebody chose a channel."""
     view = {
