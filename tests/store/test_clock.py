@@ -117,6 +117,19 @@ async def test_a_claim_ends_as_it_would_have(store: Store, clock: StillClock) ->
     assert claim.in_doubt_since == pytest.approx(claimed - HOUR, abs=timedelta(seconds=1))
 
 
+async def test_a_claim_made_since_then_lasts(store: Store, clock: StillClock) -> None:
+    """Between the moment at which the clock is set back and the check: nobody else sends what is being sent."""
+    await store.clock.check()
+    clock.passes(-3600)
+    await follow(store)
+    assert len(await lanes(store)) == 1
+    assert (await store.clock.check()).back
+    clock.passes(LEASE.total_seconds() - 1)
+    assert await lanes(store) == []
+    clock.passes(2)
+    assert len(await lanes(store)) == 1
+
+
 async def test_limits_are_those_of_a_minute(store: Store, clock: StillClock) -> None:
     """Calls of Slack and GCS, pauses, and what people may ask: none of them waits for an hour."""
     limits = store.slack_limits(calls=1, posts=1, channel_posts=1)

@@ -14,14 +14,14 @@ local function bring_forward(set, back)
   for _, member in ipairs(redis.call('ZRANGE', set, 0, -1)) do redis.call('ZINCRBY', set, -back, member) end
 end
 
+-- Of what was claimed before. What was claimed since is right: were it to end now, two workers would send it at once.
 local function bring_claims_forward(prefix, back)
   local claims = redis.call('HGETALL', prefix .. 'claims')
   for i = 1, #claims, 2 do
     local claim = parse_claim(claims[i + 1])
     if claim then
-      claim.claimed = claim.claimed - back
-      claim.ends = math.max(0, claim.ends - back)
-      claim.doubt = math.max(0, claim.doubt - back)
+      if claim.claimed > now then claim.claimed, claim.ends = claim.claimed - back, math.max(0, claim.ends - back) end
+      if claim.doubt > now then claim.doubt = claim.doubt - back end
       write_claim(prefix, claims[i], claim)
     end
   end
