@@ -14,6 +14,7 @@ from functools import partial
 from typing import NamedTuple
 
 from bot.blocks import buttons, quiet, text, words
+from bot.blocks.facts import retry_line
 from bot.blocks.failed_steps import Failure, failure_lines
 from bot.blocks.items import Item, unreadable_line
 from bot.blocks.language import N_, Language, _
@@ -253,7 +254,9 @@ def _facts(snapshot: Snapshot, now: datetime | None = None) -> str:
     """How far it is, and how long still; once it has ended, how long it took, and when that was."""
     execution = snapshot.execution
     if execution.is_terminal or snapshot.is_vanished:
-        return " · ".join(filter(None, (_taken(snapshot), text.ago(ended_at(snapshot)), _retry(snapshot))))
+        return " · ".join(
+            filter(None, (_taken(snapshot), text.ago(ended_at(snapshot)), retry_line(snapshot.retry_until)))
+        )
     outlook = outlook_words(snapshot, now=now) if now else ""
     return " · ".join(filter(None, (words.progress(execution), words.time_words(snapshot), outlook)))
 
@@ -262,13 +265,6 @@ def _taken(snapshot: Snapshot) -> str:
     execution = snapshot.execution
     done, took = words.counts(execution.steps_finished, execution.steps_total), words.time_words(snapshot)
     return _("{steps} in {duration}").format(steps=done, duration=took) if took and execution.is_terminal else done
-
-
-def _retry(snapshot: Snapshot) -> str:
-    """That a retry is waited for, so that it is followed still."""
-    if snapshot.retry_until is None:
-        return ""
-    return _("Waiting until {time} for somebody to retry it").format(time=text.date(snapshot.retry_until))
 
 
 def _needs_somebody(snapshot: Snapshot | None, now: datetime) -> bool:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from bot.blocks import buttons, text, words
 from bot.blocks.earlier import earlier_line
+from bot.blocks.facts import retry_line
 from bot.blocks.failed_steps import Failure, failure_lines, failure_words
 from bot.blocks.language import _
 from bot.blocks.message import Block, Message, actions, context, message, section
@@ -160,7 +161,4 @@ def _limit(change: Change, execution: Execution) -> str:
 
 def _rest(change: Change, execution: Execution) -> str:
     """Whether a retry is waited for, and the workflow: where there is no failure to explain."""
-    retry = ""
-    if change.retry_until is not None:
-        retry = _("Waiting until {time} for somebody to retry it").format(time=text.date(change.retry_until))
-    return " · ".join(filter(None, (retry, text.escape(execution.workflow_name))))
+    return " · ".join(filter(None, (retry_line(change.retry_until), text.escape(execution.workflow_name))))
