@@ -12,6 +12,7 @@ from redis import Redis
 from bot.store import Store
 from bot.store.engine.process import engine_binary
 from tests.servers import SANDBOX_OWNER, served
+from tests.workers.boards_rig import BoardsRig
 from tests.workers.rig import CADENCE, Rig, made
 from tests.workers.rules_rig import RulesRig
 from tests.workers.sweeper_rig import SweeperRig
@@ -63,3 +64,9 @@ def lists(rig: Rig) -> SweeperRig:
 def rules(rig: Rig) -> RulesRig:
     """A finder that may follow many."""
     return RulesRig(rig)
+
+
+@pytest.fixture
+def board(rig: Rig) -> BoardsRig:
+    """A board that nobody has asked for yet."""
+    return BoardsRig(rig)

@@ -3,92 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any
-from unittest.mock import AsyncMock
+from datetime import timedelta
 
 import pytest
 
-from bot.boards import BoardMade, BoardMaker, BoardRequests, BoardWorker
+from bot.boards import BoardMaker
 from bot.domain.following import Level, Subscriber
 from bot.domain.snapshot import Board as Drawn
 from bot.errors import InputProblem, InvalidInput
 from sandbox import story
 from tests.servers import expire_claims
+from tests.workers.boards_rig import BoardsRig
 from tests.workers.rig import Rig
 from tests.workers.rules_rig import WORKFLOW, RulesRig
 
 
-@dataclass
-class Board:
-    """A worker for boards beside the rig's, on a clock that a test moves."""
-
-    rig: Rig
-    passed: timedelta = timedelta()
-    worker: BoardWorker = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.worker = self.copy()
-
-    @property
-    def maker(self) -> BoardMaker:
-        """What draws boards for any copy of the bot."""
-        store = self.rig.store
-        return BoardMaker(store.boards, store.subscribers, store.homes, now=lambda: datetime.now(UTC) + self.passed)
-
-    def copy(self) -> BoardWorker:
-        """The worker of another copy of the bot, or of one that was started again."""
-        return BoardWorker(self.maker)
-
-    async def make(self, workflow: str = "") -> BoardMade:
-        """Alice asks for a board in the channel."""
-        requests = BoardRequests(self.maker, self.rig.store.rules)
-        return await requests.make(self.rig.who(self.rig.lab), workflow, owner=self.rig.alice)
-
-    async def begin(self) -> None:
-        """Alice asks for a board, and the copy of the bot that takes it is killed before it asks for the message."""
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(self.rig.store.boards, "post", AsyncMock(side_effect=asyncio.CancelledError))
-            with pytest.raises(asyncio.CancelledError):
-                await self.make()
-
-    async def stop(self) -> bool:
-        """Alice ends it."""
-        requests = BoardRequests(self.maker, self.rig.store.rules)
-        ended, _ = await requests.end_named(self.rig.who(self.rig.lab), "", by=self.rig.alice)
-        return ended is not None
-
-    async def round(self, *workers: BoardWorker) -> None:
-        """Let half a minute pass, and each of `workers` draw at the same time; then deliver what that made."""
-        for worker in workers or (self.worker,):
-            for key in self.rig.redis.scan_iter("*boards:*:round"):
-                self.rig.redis.delete(key)
-            await worker.run_once()
-        await self.rig.deliver()
-
-    def posts(self) -> list[str]:
-        """The texts of the board's messages, in order."""
-        return [
-            message.text
-            for message in self.rig.slack.messages(self.rig.lab)
-            if "-b-" in message.metadata["event_payload"]["lane"]
-        ]
-
-    def blocks(self) -> str:
-        """All that the newest of them shows, with ordinary spaces between numbers and their units."""
-        newest = [each.blocks for each in self.rig.slack.messages(self.rig.lab) if "-b-" in str(each.metadata)][-1]
-        return json.dumps(newest, ensure_ascii=False).replace("\N{NO-BREAK SPACE}", " ")
-
-
-@pytest.fixture
-def board(rig: Rig) -> Board:
-    """A board that nobody has asked for yet."""
-    return Board(rig)
-
-
-async def test_a_board_shows_what_runs(rig: Rig, board: Board) -> None:
+async def test_a_board_shows_what_runs(rig: Rig, board: BoardsRig) -> None:
     """It comes at once, and is edited when something has changed, and not otherwise."""
     execution = await rig.followed(rig.lab)
     await board.make()
@@ -106,7 +36,7 @@ async def test_a_board_shows_what_runs(rig: Rig, board: Board) -> None:
 
 
 @pytest.mark.parametrize("key", ["subs", "snap", "receipts"])
-async def test_an_unreadable_board_is_posted_again(rig: Rig, board: Board, key: str) -> None:
+async def test_an_unreadable_board_is_posted_again(rig: Rig, board: BoardsRig, key: str) -> None:
     """Another version of the bot wrote its message: who asks for the board gets one that goes on."""
     execution = await rig.followed(rig.lab)
     await board.make()
@@ -124,7 +54,7 @@ async def test_an_unreadable_board_is_posted_again(rig: Rig, board: Board, key: 
     assert "50 %" in board.blocks()
 
 
-async def test_a_board_leads_to_the_cards(rig: Rig, board: Board) -> None:
+async def test_a_board_leads_to_the_cards(rig: Rig, board: BoardsRig) -> None:
     """As soon as one is posted, though nothing else has changed; it is still known when the run is forgotten."""
     await rig.notifier._messenger.messages.check_token()  # a bot asks who it is before it works
     execution = await rig.follow(rig.lab, life=story.happy(2))
@@ -140,7 +70,7 @@ async def test_a_board_leads_to_the_cards(rig: Rig, board: Board) -> None:
     assert ended.card == card.ts
 
 
-async def test_a_board_keeps_what_has_ended(rig: Rig, board: Board) -> None:
+async def test_a_board_keeps_what_has_ended(rig: Rig, board: BoardsRig) -> None:
     """Also of runs that a rule follows silently, and that are forgotten."""
     rules = RulesRig(rig)
     await rules.make(rig.lab, level=Level.FAILURES)
@@ -159,7 +89,7 @@ async def test_a_board_keeps_what_has_ended(rig: Rig, board: Board) -> None:
     assert "1 succeeded" in board.posts()[0]
 
 
-async def test_what_ran_between_two_rounds_is_shown(rig: Rig, board: Board) -> None:
+async def test_what_ran_between_two_rounds_is_shown(rig: Rig, board: BoardsRig) -> None:
     """It was followed and over by the time the board was drawn again, as its channel follows nothing again."""
     await board.make()
     await rig.deliver()
@@ -172,7 +102,7 @@ async def test_what_ran_between_two_rounds_is_shown(rig: Rig, board: Board) -> N
     assert "1 succeeded" in board.posts()[0]
 
 
-async def test_an_end_is_shown_before_its_message(rig: Rig, board: Board) -> None:
+async def test_an_end_is_shown_before_its_message(rig: Rig, board: BoardsRig) -> None:
     """Slack takes no messages for a while: the board, which is edited, is true all the same, and stays so."""
     await board.make()
     execution = await rig.followed(rig.lab, life=story.happy(2))
@@ -190,7 +120,7 @@ async def test_an_end_is_shown_before_its_message(rig: Rig, board: Board) -> Non
     assert "1 succeeded" in board.posts()[0]
 
 
-async def test_the_next_day_has_a_new_message(rig: Rig, board: Board) -> None:
+async def test_the_next_day_has_a_new_message(rig: Rig, board: BoardsRig) -> None:
     """Once something is worth it, in whichever copy; the old one becomes a line."""
     execution = await rig.followed(rig.lab)
     await board.make()
@@ -209,7 +139,7 @@ async def test_the_next_day_has_a_new_message(rig: Rig, board: Board) -> None:
     assert len(board.posts()) == 2
 
 
-async def test_the_old_message_waits_for_the_next(rig: Rig, board: Board) -> None:
+async def test_the_old_message_waits_for_the_next(rig: Rig, board: BoardsRig) -> None:
     """Slack does not take the new one for now: the old one says nothing else until it does."""
     execution = await rig.followed(rig.lab, level=Level.FAILURES)
     await board.make()
@@ -226,7 +156,7 @@ async def test_the_old_message_waits_for_the_next(rig: Rig, board: Board) -> Non
     assert ["newer message" in text for text in board.posts()] == [True, False]
 
 
-async def test_copies_at_the_same_time_post_one(rig: Rig, board: Board) -> None:
+async def test_copies_at_the_same_time_post_one(rig: Rig, board: BoardsRig) -> None:
     """They have read the same record, and each wants the next message."""
     await rig.followed(rig.lab)
     await board.make()
@@ -234,13 +164,13 @@ async def test_copies_at_the_same_time_post_one(rig: Rig, board: Board) -> None:
     await rig.step(await rig.followed(rig.lab), to="running 1/2")
     await rig.deliver()
     (record,) = await rig.store.boards.all()
-    copies = [Board(rig, timedelta(hours=hours)).worker for hours in (25, 26, 27)]
+    copies = [BoardsRig(rig, timedelta(hours=hours)).worker for hours in (25, 26, 27)]
     await asyncio.gather(*(copy._update(record) for copy in copies))
     await rig.deliver()
     assert len(board.posts()) == 2
 
 
-async def test_a_waiting_board_is_not_hurried(rig: Rig, board: Board) -> None:
+async def test_a_waiting_board_is_not_hurried(rig: Rig, board: BoardsRig) -> None:
     """Slack refuses it for now: what changes meanwhile makes no pause shorter."""
     execution = await rig.followed(rig.lab, level=Level.FAILURES)
     await board.make()
@@ -255,7 +185,7 @@ async def test_a_waiting_board_is_not_hurried(rig: Rig, board: Board) -> None:
     assert "50 %" in board.blocks()
 
 
-async def test_asking_again_posts_it_again(rig: Rig, board: Board) -> None:
+async def test_asking_again_posts_it_again(rig: Rig, board: BoardsRig) -> None:
     """So that it is the last message again; the one before says so."""
     await rig.followed(rig.lab)
     assert (await board.make()).is_new
@@ -266,7 +196,7 @@ async def test_asking_again_posts_it_again(rig: Rig, board: Board) -> None:
     assert ["newer message" in text for text in board.posts()] == [True, False]
 
 
-async def test_a_lost_answer_posts_nothing_twice(rig: Rig, board: Board) -> None:
+async def test_a_lost_answer_posts_nothing_twice(rig: Rig, board: BoardsRig) -> None:
     """Slack has taken the board, and the bot was killed before it knew."""
     await rig.followed(rig.lab)
     await board.make()
@@ -284,7 +214,7 @@ async def test_a_lost_answer_posts_nothing_twice(rig: Rig, board: Board) -> None
     assert ["newer message" in text for text in board.posts()] == [True, False]
 
 
-async def test_a_kill_before_the_lane_loses_nothing(board: Board) -> None:
+async def test_a_kill_before_the_lane_loses_nothing(board: BoardsRig) -> None:
     """The record is written, its message is not asked for yet: the next round does it."""
     await board.begin()
     await board.round()
@@ -292,23 +222,7 @@ async def test_a_kill_before_the_lane_loses_nothing(board: Board) -> None:
     assert len(board.posts()) == 1
 
 
-async def test_two_that_post_at_once_end_nothing(rig: Rig, board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A round finds the record of a board whose message a listener, or another copy, asks for at the same time."""
-    await board.begin()
-    post = rig.store.boards.post
-
-    async def second(*arguments: Any) -> bool:
-        assert await post(*arguments)
-        return await post(*arguments)
-
-    monkeypatch.setattr(rig.store.boards, "post", second)
-    await board.round()
-    await board.round()
-    assert len(board.posts()) == 1
-    assert len(await rig.store.boards.all()) == 1
-
-
-async def test_a_bug_in_one_board_stops_no_other(rig: Rig, board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bug_in_one_board_stops_no_other(rig: Rig, board: BoardsRig, monkeypatch: pytest.MonkeyPatch) -> None:
     """The older one cannot be drawn; the other one is."""
     execution = await rig.followed(rig.lab)
     for workflow in ("", WORKFLOW):
@@ -326,125 +240,7 @@ async def test_a_bug_in_one_board_stops_no_other(rig: Rig, board: Board, monkeyp
     assert "50 %" in board.blocks()
 
 
-async def test_stopping_leaves_a_line_and_nothing_else(rig: Rig, board: Board) -> None:
-    """Everybody reads by whom."""
-    await board.make()
-    await rig.deliver()
-    assert await board.stop()
-    await rig.deliver()
-    await board.round()
-    assert [rig.alice in text for text in board.posts()] == [True]
-    assert not await board.stop()
-    assert [key for key in rig.left_over() if ":announced:" not in key and not key.endswith(":round")] == []
-
-
-async def test_a_round_ends_no_board_made_since(rig: Rig, board: Board) -> None:
-    """It has read the record of one that was stopped while it was busy with others."""
-    stopped = await board.make()
-    await rig.deliver()
-    await board.stop()
-    await rig.deliver()
-    made = await board.make()
-    await rig.deliver()
-    await board.worker._update(stopped.record)
-    await rig.deliver()
-    assert await rig.store.boards.all() == (made.record,)
-    assert [rig.alice in text for text in board.posts()] == [True, False]
-
-
-async def test_stopping_ends_what_is_posted_meanwhile(rig: Rig, board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A round, or somebody else, posts it again when its record has been read."""
-    await board.make()
-    await rig.deliver()
-    close = rig.store.boards.close
-
-    async def overtaken(*arguments: Any, **options: Any) -> None:
-        monkeypatch.undo()
-        await board.make()
-        await rig.deliver()
-        await close(*arguments, **options)
-
-    monkeypatch.setattr(rig.store.boards, "close", overtaken)
-    assert await board.stop()
-    await rig.deliver()
-    assert await rig.store.boards.all() == ()
-    assert [rig.alice in text for text in board.posts()] == [True, True]
-
-
-async def test_stopping_overtakes_what_is_being_made(rig: Rig, board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The record is written, and deleted again before the message is asked for."""
-    post = rig.store.boards.post
-
-    async def late(*arguments: Any) -> bool:
-        assert await board.stop()
-        return await post(*arguments)
-
-    monkeypatch.setattr(rig.store.boards, "post", late)
-    await board.make()
-    await nothing_is_left(rig, board)
-
-
-async def test_stopping_is_overtaken_by_the_message(rig: Rig, board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is asked for when there was none to end yet, and the record is still there."""
-    await board.begin()
-    (record,), close = await rig.store.boards.all(), rig.store.boards.close
-
-    async def early(*arguments: Any, **options: Any) -> None:
-        monkeypatch.undo()
-        await close(*arguments, **options)
-        await board.maker.post(record, Drawn())
-
-    monkeypatch.setattr(rig.store.boards, "close", early)
-    assert await board.stop()
-    await nothing_is_left(rig, board)
-
-
-async def nothing_is_left(rig: Rig, board: Board) -> None:
-    """No message, and no lane that would keep one up to date."""
-    await rig.deliver()
-    await board.round()
-    assert board.posts() == []
-    assert [key for key in rig.left_over() if ":announced:" not in key and not key.endswith(":round")] == []
-
-
-async def test_a_kill_while_stopping_is_finished(rig: Rig, board: Board) -> None:
-    """The message is ended, the record is not deleted yet."""
-    made = await board.make()
-    await rig.deliver()
-    await rig.store.boards.close(rig.who(rig.lab), made.record.message_id(), by=rig.alice)
-    await rig.deliver()
-    await board.round()
-    assert await rig.store.boards.all() == ()
-    assert len(board.posts()) == 1
-
-
-async def test_a_dead_channel_ends_its_board(rig: Rig, board: Board) -> None:
-    """Its owner reads why, once."""
-    await board.make()
-    rig.fault("error", error="is_archived", channel=rig.lab, times=None)
-    await rig.deliver()
-    await board.round()
-    await rig.later()
-    assert rig.read(rig.alice) == ["dead"]
-    assert "board" in rig.slack.messages(rig.slack.dm(rig.alice))[0].text
-    assert await rig.store.boards.all() == ()
-    ((row, _letter),) = await rig.store.outbox.letters.rows()
-    assert not await rig.store.outbox.letters.resurrect(row)
-
-
-async def test_an_unknown_code_ends_no_board(rig: Rig, board: Board) -> None:
-    """It waits, and comes when Slack takes messages again."""
-    await board.make()
-    rig.fault("error", error="some_code_of_next_year", times=2)
-    await rig.deliver()
-    await rig.later()
-    await board.round()
-    assert board.posts() == []
-    await rig.later(times=2)
-    assert len(board.posts()) == 1
-
-
-async def test_a_shared_channel_has_none_before_approval(rig: Rig, board: Board) -> None:
+async def test_a_shared_channel_has_none_before_approval(rig: Rig, board: BoardsRig) -> None:
     """Its owner reads what it waits for."""
     rig.slack.workspace.channels[rig.lab].connected.add("T0OTHER")
     await rig.store.channels.note(rig.slack.workspace.team_id, rig.lab, is_shared=True)
@@ -458,7 +254,7 @@ async def test_a_shared_channel_has_none_before_approval(rig: Rig, board: Board)
     assert len(board.posts()) == 1
 
 
-async def test_a_deleted_board_comes_again(rig: Rig, board: Board) -> None:
+async def test_a_deleted_board_comes_again(rig: Rig, board: BoardsRig) -> None:
     """Somebody has deleted the message: with the next change there is one again."""
     execution = await rig.followed(rig.lab)
     await board.make()
@@ -471,7 +267,7 @@ async def test_a_deleted_board_comes_again(rig: Rig, board: Board) -> None:
     assert len(board.posts()) == 1
 
 
-async def test_a_kill_between_edits_loses_none(rig: Rig, board: Board) -> None:
+async def test_a_kill_between_edits_loses_none(rig: Rig, board: BoardsRig) -> None:
     """The worker that had claimed the lane died: another one edits."""
     execution = await rig.followed(rig.lab)
     await board.make()
@@ -486,7 +282,7 @@ async def test_a_kill_between_edits_loses_none(rig: Rig, board: Board) -> None:
     assert len(board.posts()) == 1
 
 
-async def test_an_unfollowed_workflow_has_no_board(rig: Rig, board: Board) -> None:
+async def test_an_unfollowed_workflow_has_no_board(rig: Rig, board: BoardsRig) -> None:
     """The person reads how to have it followed."""
     with pytest.raises(InvalidInput) as refused:
         await board.make("rna-seq")

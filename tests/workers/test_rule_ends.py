@@ -11,7 +11,7 @@ from datetime import time, timedelta
 
 import pytest
 
-from bot.domain.following import Level, RuleNews
+from bot.domain.following import Level, Rule, RuleNews
 from bot.domain.quiet import QuietHours
 from bot.domain.rules import LASTS
 from bot.store.rows import EPOCH
@@ -81,13 +81,19 @@ async def test_a_rule_says_that_it_ends_soon(rig: Rig, rules: RulesRig) -> None:
     assert len(rig.texts(rig.lab)) == 1
 
 
-async def test_quiet_hours_hold_word_of_rules(rig: Rig, rules: RulesRig) -> None:
-    """That one ends soon is said at the hour at which it was made, perhaps at night: it comes in the morning."""
+async def announced_at_night(rig: Rig, rules: RulesRig) -> Rule:
+    """A rule of Alice's, of which it is said in her quiet hours that it ends soon."""
     await rules.make(rig.alice)
     (rule,) = await rules.rules(rig.alice)
     await rig.subscriptions.quiet.choose_hours(rig.who(rig.alice), WHOLE_DAY)
     await rules.change(rig.alice, expires_at=rule.created_at + timedelta(days=6))
     await rules.finder.run_once()
+    return rule
+
+
+async def test_quiet_hours_hold_word_of_rules(rig: Rig, rules: RulesRig) -> None:
+    """That one ends soon is said at the hour at which it was made, perhaps at night: it comes in the morning."""
+    await announced_at_night(rig, rules)
     await rig.deliver()
     assert rig.texts(rig.alice) == []
     (wait,) = rig.waits()
@@ -99,11 +105,7 @@ async def test_quiet_hours_hold_word_of_rules(rig: Rig, rules: RulesRig) -> None
 
 async def test_what_quiet_held_is_not_overdue(rig: Rig, rules: RulesRig) -> None:
     """Slack refuses it once in the morning, hours after it was written: it is tried again."""
-    await rules.make(rig.alice)
-    (rule,) = await rules.rules(rig.alice)
-    await rig.subscriptions.quiet.choose_hours(rig.who(rig.alice), WHOLE_DAY)
-    await rules.change(rig.alice, expires_at=rule.created_at + timedelta(days=6))
-    await rules.finder.run_once()
+    rule = await announced_at_night(rig, rules)
     (key,) = rig.redis.scan_iter("*}:subs:*")
     level, owner, _, *rest = str(rig.redis.hget(str(key), rig.alice)).split("|")
     evening = (rule.created_at - timedelta(hours=8) - EPOCH) // timedelta(milliseconds=1)
